@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "compute/run.h"
+
+G_BEGIN_DECLS
+
+/* A place in a tensor: kernels get the buffer and the offset. A NULL tensor is passed as a NULL buffer. */
+typedef struct
+{
+  ReformerTensor *tensor; /* borrowed */
+  gsize           offset; /* elements */
+} ReformerSpan;
+
+static inline ReformerSpan
+reformer_at (ReformerTensor *tensor,
+             gsize           offset)
+{
+  return (ReformerSpan) { tensor, offset };
+}
+
+static inline ReformerSpan
+reformer_span (ReformerTensor *tensor)
+{
+  return (ReformerSpan) { tensor, 0 };
+}
+
+static inline ReformerSpan
+reformer_span_add (ReformerSpan span,
+                   gsize        elements)
+{
+  return (ReformerSpan) { span.tensor, span.offset + elements };
+}
+
+#define REFORMER_NOTHING ((ReformerSpan) { NULL, 0 })
+
+typedef struct
+{
+  enum
+  {
+    REFORMER_ARG_SPAN,  /* sets two arguments: __global pointer, ulong offset */
+    REFORMER_ARG_INT,   /* int */
+    REFORMER_ARG_UINT,  /* uint */
+    REFORMER_ARG_ULONG, /* ulong */
+    REFORMER_ARG_FLOAT, /* float */
+    REFORMER_ARG_INT4,  /* int4 */
+    REFORMER_ARG_LOCAL, /* __local pointer of that many bytes */
+  } type;
+  union
+  {
+    ReformerSpan span;
+    gint32       i;
+    guint32      u;
+    guint64      ul;
+    float        f;
+    gint32       i4[4];
+    gsize        local;
+  };
+} ReformerArg;
+
+#define REFORMER_SPAN(x)  { .type = REFORMER_ARG_SPAN, .span = (x) }
+#define REFORMER_INT(x)   { .type = REFORMER_ARG_INT, .i = (gint32) (x) }
+#define REFORMER_UINT(x)  { .type = REFORMER_ARG_UINT, .u = (guint32) (x) }
+#define REFORMER_ULONG(x) { .type = REFORMER_ARG_ULONG, .ul = (guint64) (x) }
+#define REFORMER_FLOAT(x) { .type = REFORMER_ARG_FLOAT, .f = (float) (x) }
+#define REFORMER_LOCAL(n) { .type = REFORMER_ARG_LOCAL, .local = (n) }
+#define REFORMER_INT4(a, b, c, d) { .type = REFORMER_ARG_INT4, .i4 = { (a), (b), (c), (d) } }
+
+/* Global and local sizes of a launch. An empty grid (a 0 in it) launches nothing. */
+typedef struct
+{
+  gsize global[3];
+  gsize local[3];
+} ReformerGrid;
+
+/* a x b x c work-groups of one work-item each: the wide dialect. */
+ReformerGrid reformer_grid_tiles  (gsize a,
+                                   gsize b,
+                                   gsize c);
+/* n x b x c independent work-items; the first size is rounded up on devices that want groups, so kernels check get_global_id (0) < n. */
+ReformerGrid reformer_grid_items  (ReformerDevice *device,
+                                   gsize           n,
+                                   gsize           b,
+                                   gsize           c);
+/* a x b x c work-groups of l0 x l1 work-items: the simt dialect. */
+ReformerGrid reformer_grid_groups (gsize a,
+                                   gsize b,
+                                   gsize c,
+                                   gsize l0,
+                                   gsize l1);
+
+/* Queues kernel `name` of program `family` ("norm", "wide/product", ...), built with the extra options (may be NULL: "-DHEAD_SIZE=64").
+ * Does nothing when the run has failed, is cancelled (then it fails with G_IO_ERROR_CANCELLED), or the device only plans. */
+void reformer_launch_full (ReformerRun       *run,
+                           const char        *family,
+                           const char        *options,
+                           const char        *name,
+                           ReformerGrid       grid,
+                           const ReformerArg *args,
+                           guint              n_args);
+
+#define REFORMER_LAUNCH(run, family, options, name, grid, ...)                                              \
+  reformer_launch_full ((run), (family), (options), (name), (grid), (const ReformerArg[]) { __VA_ARGS__ }, \
+                        sizeof ((const ReformerArg[]) { __VA_ARGS__ }) / sizeof (ReformerArg))
+
+/* Queued, in order with launches. Bytes and elements of the tensor's type. Fill: with a 4-byte pattern, or 1 byte for uint8. */
+void reformer_run_fill  (ReformerRun  *run,
+                         ReformerSpan  to,
+                         guint32       pattern,
+                         gsize         n_elements);
+void reformer_run_copy  (ReformerRun  *run,
+                         ReformerSpan  from,
+                         ReformerSpan  to,
+                         gsize         n_elements);
+/* Blocking transfers from and to host memory. */
+void reformer_run_write (ReformerRun  *run,
+                         ReformerSpan  to,
+                         gconstpointer from,
+                         gsize         n_elements);
+void reformer_run_read  (ReformerRun  *run,
+                         ReformerSpan  from,
+                         gpointer      to,
+                         gsize         n_elements);
+
+G_END_DECLS

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+// Put before the source of every family.
+//
+// Spans. A buffer argument is a pointer and an offset in elements, so that any place in a tensor can be given to a kernel without
+// a sub-buffer, whose alignment differs from device to device:
+//
+//   __kernel void negate (SPAN (const float, x), SPAN (float, y), int n)
+//   {
+//     BEGIN (const float, x);
+//     BEGIN (float, y);
+//     ...
+//
+// Vectors. `vec` holds VW floats (the host passes -DVW=16 or 8; 16 alone), `ivec` as many ints. LOAD (p) and STORE (p, v) take any float
+// address of any address space that the pointer names; STORE goes through an unaligned type, because vstore16 becomes four stores on PoCL 3.1.
+
+#ifndef VW
+#define VW 16
+#endif
+
+#define SPAN(type, name) __global type *restrict name##_, ulong name##_at
+#define BEGIN(type, name) __global type *restrict name = name##_ + name##_at
+
+#if VW == 16
+typedef float16 vec;
+typedef int16 ivec;
+typedef uint16 uvec;
+#define convert_vec convert_float16
+#define convert_ivec convert_int16
+#define as_vec as_float16
+#define as_ivec as_int16
+#define vloadv vload16
+#elif VW == 8
+typedef float8 vec;
+typedef int8 ivec;
+typedef uint8 uvec;
+#define convert_vec convert_float8
+#define convert_ivec convert_int8
+#define as_vec as_float8
+#define as_ivec as_int8
+#define vloadv vload8
+#else
+#error VW is 16 or 8
+#endif
+
+typedef vec vec_u __attribute__ ((aligned (4)));
+typedef ivec ivec_u __attribute__ ((aligned (4)));
+
+#define LOAD(p) vloadv (0, (p))
+#define STORE_GLOBAL(p, v) (*(__global vec_u *) (p) = (v))
+#define STORE_LOCAL(p, v) (*(__local vec_u *) (p) = (v))
+#define STORE_PRIVATE(p, v) (*(vec_u *) (p) = (v))
+
+// A hint to fetch what the next block needs; OpenCL C's own prefetch () is empty on the runtimes tried. The host passes
+// -DHAVE_PREFETCH where the compiler knows the builtin.
+#ifdef HAVE_PREFETCH
+#define FETCH(p) __builtin_prefetch ((const void *) (size_t) (p), 0, 2)
+#else
+#define FETCH(p)
+#endif
+
+// The sum of a vector's elements, by halves: always in the same order.
+inline float
+sum8 (float8 a)
+{
+  const float4 b = a.lo + a.hi;
+  return (b.x + b.z) + (b.y + b.w);
+}
+
+inline float
+sum16 (float16 a)
+{
+  return sum8 (a.lo + a.hi);
+}
+
+#if VW == 16
+#define vec_sum sum16
+#else
+#define vec_sum sum8
+#endif
+
+// Philox 4x32-10: four random words for a counter and a key (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011).
+inline uint4
+philox (uint4 counter, uint2 key)
+{
+#pragma unroll
+  for (int i = 0; i < 10; i++)
+    {
+      const uint h0 = mul_hi (0xD2511F53u, counter.x), l0 = 0xD2511F53u * counter.x;
+      const uint h1 = mul_hi (0xCD9E8D57u, counter.z), l1 = 0xCD9E8D57u * counter.z;
+
+      counter = (uint4) (h1 ^ counter.y ^ key.x, l1, h0 ^ counter.w ^ key.y, l0);
+      key += (uint2) (0x9E3779B9u, 0xBB67AE85u);
+    }
+  return counter;
+}
+
+// Dropout. What is drawn belongs to (seed, sequence, place, index in the sequence): `key` is (seed low, seed high, place, threshold), the
+// word of index i is word i % 4 of counter (i / 4 low, i / 4 high, sequence, place). An element is kept where its word >= threshold
+// (= p * 2^32), and then multiplied by 1 / (1 - p).
+inline uint4
+dropout_words (uint4 key, uint sequence, ulong quad)
+{
+  return philox ((uint4) ((uint) quad, (uint) (quad >> 32), sequence, key.z), key.xy);
+}
+
+inline float
+dropout_factor (uint4 key, float scale, uint sequence, ulong index)
+{
+  const uint4 w = dropout_words (key, sequence, index >> 2);
+  const uint i = (uint) index & 3;
+  const uint word = i == 0 ? w.x : i == 1 ? w.y : i == 2 ? w.z : w.w;
+
+  return word >= key.w ? scale : 0.0f;
+}

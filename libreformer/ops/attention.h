@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ops/rows.h"
+
+G_BEGIN_DECLS
+
+/* The one attention operation: queries look at keys through an order (a permutation of tokens, one a round), a window of chunks in that order, and masks
+ * on token positions. Scores never reach memory. Several rounds are joined by their log-sum-exps, exactly (spec 3.4.4 to 3.5, section 6).
+ *
+ *   q, k, v, out and gradients   [rows][T][stride], head h of the group in columns h * head_size ...
+ *   order   int32 [heads][rounds][rows][T]: token at each place; no tensor: natural order (then rounds is 1)
+ *   mask    uint8 [rows][T], 1 = keep, no tensor: all kept. A masked key has weight exactly 0; a masked query gives zeros (and no gradient)
+ *   stats   float [heads][rows][T][2]: maximum m and sum l over all rounds, in base 2: the weight of score s is 2^(s log2 e - m) / l
+ *
+ * Chunk i of L places sees chunks i - before ... i + after. circular: modulo all chunks of all rounds of (row, head) together, which form one ring; else the
+ * window ends where the sequence does. chunk >= T: everything sees everything (full attention; tiles with online softmax, any T). Else T is a multiple of chunk.
+ * A window that wraps onto itself sees a key twice, as in the paper's code.
+ *
+ * Scores: scale * q . k; with no tensor k the keys are q / sqrt (mean (q^2) + 1e-6) / sqrt (head_size) (spec 3.4.1) and scale is 1.
+ * Values replace the score in this order: not allowed (masked key, or causal and key token > query token): -1e9; then, with self_last, key token = query token: -1e5.
+ * A weight whose score lies 126 or more (base 2) below the maximum is exactly 0. */
+typedef struct
+{
+  int             rows, T, stride, heads, head_size;
+  ReformerSpan    q;
+  ReformerSpan    k;      /* no tensor: shared with q, normalised (LSH) */
+  ReformerSpan    v;
+  float           scale;
+  ReformerSpan    order;
+  int             rounds;
+  int             chunk, before, after;
+  gboolean        circular;
+  gboolean        causal;
+  gboolean        self_last;
+  ReformerSpan    mask;
+  ReformerDropout dropout;    /* of the weights; row b is sequence dropout.sequence + b; index ((first_head + h) * rounds * T + place in the ring) * window + slot,
+                               * window = keys of a window, slot = the key's number in it */
+  int             first_head; /* number of the group's first head in the layer */
+} ReformerAttention;
+
+void reformer_attention_forward  (ReformerRun             *run,
+                                  const ReformerAttention *attention,
+                                  ReformerSpan             out,
+                                  ReformerSpan             stats);
+/* From the joined out and stats of the forward. dq, dk (no tensor when keys are shared: dq then holds both) and dv are set. */
+void reformer_attention_backward (ReformerRun             *run,
+                                  const ReformerAttention *attention,
+                                  ReformerSpan             out,
+                                  ReformerSpan             stats,
+                                  ReformerSpan             dout,
+                                  ReformerSpan             dq,
+                                  ReformerSpan             dk,
+                                  ReformerSpan             dv);
+
+G_END_DECLS

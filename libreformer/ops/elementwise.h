@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ops/rows.h"
+
+G_BEGIN_DECLS
+
+/* y = / += / -= a * x over n elements. */
+void reformer_scale   (ReformerRun           *run,
+                       float                  a,
+                       ReformerSpan           x,
+                       ReformerSpan           y,
+                       gsize                  n,
+                       ReformerStore          store);
+/* y = / += / -= dropout (x), [count, width], both contiguous; its own gradient. With p = 0: a copy or sum. Index of an element: (n % T) * width + column. */
+void reformer_dropout (ReformerRun           *run,
+                       ReformerSpan           x,
+                       ReformerSpan           y,
+                       int                    width,
+                       const ReformerRows    *rows,
+                       const ReformerDropout *dropout,
+                       ReformerStore          store);
+/* Sets rows to zero where mask (uint8 [count], 1 = keep) is 0. */
+void reformer_mask_rows (ReformerRun         *run,
+                         ReformerSpan         x,
+                         int                  width,
+                         gsize                count,
+                         ReformerSpan         mask);
+
+G_END_DECLS

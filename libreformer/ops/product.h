@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ops/rows.h"
+
+G_BEGIN_DECLS
+
+/* Matrix products of linear layers.
+ *
+ *   rows    Y[m,n]  = X[m,k] W[n,k]^T + bias   (transpose)       a layer's forward
+ *           Y[m,n]  = X[m,k] W[k,n]            (not transpose)   the gradient of its input
+ *   tokens  G[m,n] += Y[t,m]^T X[t,n]                            the gradient of its weights
+ *
+ * A result's bits depend on neither the number of rows in a call nor the device's compute units. */
+typedef struct
+{
+  int             m, n, k;
+  ReformerSpan    x;
+  int             ldx;
+  ReformerSpan    w;
+  int             ldw;
+  gboolean        transpose;
+  ReformerTensor *packed; /* from reformer_product_pack() of the same w, n, k, ldw, transpose; NULL: packed for this call where the dialect wants it */
+  ReformerSpan    bias;   /* [n]; no tensor: none */
+  ReformerSpan    y;
+  int             ldy;
+  ReformerStore   store;
+} ReformerProduct;
+
+/* Weights in the layout of the wide product; NULL without a failure in the simt dialect, which takes them as they are. */
+ReformerTensor *reformer_product_pack   (ReformerRun           *run,
+                                         ReformerSpan           w,
+                                         int                    n,
+                                         int                    k,
+                                         int                    ldw,
+                                         gboolean               transpose);
+void            reformer_product_rows   (ReformerRun           *run,
+                                         const ReformerProduct *product);
+/* t tokens starting at a multiple of REFORMER_BLOCK; G is m x n with leading dimension ldg. */
+void            reformer_product_tokens (ReformerRun           *run,
+                                         ReformerSpan           y,
+                                         int                    ldy,
+                                         ReformerSpan           x,
+                                         int                    ldx,
+                                         ReformerSpan           g,
+                                         int                    ldg,
+                                         int                    m,
+                                         int                    n,
+                                         gsize                  t);
+/* g[n] += sum over t tokens of x[t,n]: a bias's gradient. */
+void            reformer_product_sum    (ReformerRun           *run,
+                                         ReformerSpan           x,
+                                         int                    ldx,
+                                         ReformerSpan           g,
+                                         int                    n,
+                                         gsize                  t);
+
+G_END_DECLS
