@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ops/attention.h"
+
+G_BEGIN_DECLS
+
+/* Between attention.c, which checks and dispatches, and the host side of each dialect. */
+
+/* The window of a chunk in plain numbers. */
+typedef struct
+{
+  int     chunk;  /* at most T */
+  int     before; /* 0 where everything sees everything */
+  int     after;
+  int     chunks; /* of one round: T / chunk */
+  int     ring;   /* of all rounds */
+  int     window; /* keys a query sees, those beyond the sequence's ends counted too: slot = (key chunk's number in the window) * chunk + place in the chunk */
+  guint64 index;  /* dropout index of (head 0 of the group, place 0, slot 0) */
+} ReformerAttentionShape;
+
+/* Without `circular` a window ends where its round's sequence does: chunks round * chunks ... round * chunks + chunks - 1 see each other only. */
+static inline ReformerAttentionShape
+reformer_attention_shape (const ReformerAttention *attention)
+{
+  const gboolean full = attention->chunk >= attention->T;
+  ReformerAttentionShape shape = { 0 };
+
+  shape.chunk = full ? attention->T : attention->chunk;
+  shape.before = full ? 0 : attention->before;
+  shape.after = full ? 0 : attention->after;
+  shape.chunks = full ? 1 : attention->T / attention->chunk;
+  shape.ring = attention->rounds * shape.chunks;
+  shape.window = (shape.before + 1 + shape.after) * shape.chunk;
+  shape.index = (guint64) attention->first_head * attention->rounds * attention->T * shape.window;
+  return shape;
+}
+
+/* attention-simt.c */
+void reformer_attention_simt_forward  (ReformerRun             *run,
+                                       const ReformerAttention *attention,
+                                       ReformerSpan             out,
+                                       ReformerSpan             stats);
+void reformer_attention_simt_backward (ReformerRun             *run,
+                                       const ReformerAttention *attention,
+                                       ReformerSpan             out,
+                                       ReformerSpan             stats,
+                                       ReformerSpan             dout,
+                                       ReformerSpan             dq,
+                                       ReformerSpan             dk,
+                                       ReformerSpan             dv);
+
+G_END_DECLS
