@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "compute/account.h"
+#include "compute/cl.h"
+#include "compute/device-private.h"
+#include "compute/profile.h"
+
+G_BEGIN_DECLS
+
+/* The insides of a device, for the files of compute/ only.
+ *
+ * `lock` guards everything below it and is held around every use of the queue, because clSetKernelArg of one kernel is not safe from
+ * several threads. Waiting for the device is done without it. `account` has its own lock. */
+
+typedef struct _ReformerBuffer ReformerBuffer;
+
+struct _ReformerDevice
+{
+  GObject             parent_instance;
+
+  /* What the device is; does not change. */
+  cl_platform_id      platform_id;
+  cl_device_id        device_id; /* NULL: a planner, or an object made without a device */
+  char               *name;
+  char               *vendor;
+  char               *platform;
+  char               *driver;
+  char               *device_version;
+  char               *platform_version;
+  ReformerDeviceKind  kind;
+  guint               compute_units;
+  guint64             memory;
+  guint64             local_memory;
+  guint64             max_allocation;
+  gsize               max_group;
+  guint               vector_width;
+  gboolean            wide;
+  gboolean            planner;
+
+  guint64             memory_limit; /* guarded by account.lock; 0: none */
+  ReformerAccount     account;
+
+  GRecMutex           lock;
+  gboolean            opened;
+  gboolean            closed;
+  gboolean            shares_memory;
+  cl_context          context;
+  cl_command_queue    queue;
+  ReformerProfile    *profile;  /* NULL unless asked for */
+  GHashTable         *sources;  /* family -> text, of families that are not in the resource */
+  GHashTable         *programs; /* set of ReformerProgram */
+
+  ReformerBuffer     *live;       /* first of a list */
+  GHashTable         *cached;     /* size -> GQueue of free buffers, oldest first */
+  ReformerBuffer     *free_first; /* all free buffers, oldest first */
+  ReformerBuffer     *free_last;
+  guint64             cached_bytes;
+
+  /* Commands are numbered as they are queued; all up to `n_finished` are known to be done. */
+  guint64             n_queued;
+  guint64             n_finished;
+  guint64             n_flushed;
+  cl_event            milestone; /* of command number `milestone_at`; bounds how far the host runs ahead */
+  guint64             milestone_at;
+};
+
+/* The one object of a device in this process. */
+ReformerDevice *reformer_device_for_id       (cl_platform_id    platform,
+                                              cl_device_id      device);
+/* Every device of every platform, in their order; never NULL. */
+GPtrArray      *reformer_device_enumerate    (void);
+
+/* Opens context and queue at the first call. The lock must be held; fails for closed devices. */
+gboolean        reformer_device_open         (ReformerDevice   *self,
+                                              GError          **error);
+/* Lock held: a command was queued. Flushes and bounds what is queued now and then. */
+void            reformer_device_queued       (ReformerDevice   *self,
+                                              const char       *name,
+                                              cl_event          event);
+/* Lock not held (or held on purpose): waits for the event, which it takes, of command number `at`. */
+gboolean        reformer_device_wait         (ReformerDevice   *self,
+                                              cl_event          event,
+                                              guint64           at,
+                                              const char       *what,
+                                              GError          **error);
+/* Lock held: waits for all that is queued. */
+cl_int          reformer_device_finish       (ReformerDevice   *self);
+gboolean        reformer_device_wants_events (ReformerDevice   *self);
+
+static inline void
+reformer_device_lock (ReformerDevice *self)
+{
+  g_rec_mutex_lock (&self->lock);
+}
+
+static inline void
+reformer_device_unlock (ReformerDevice *self)
+{
+  g_rec_mutex_unlock (&self->lock);
+}
+
+G_END_DECLS

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "compute/device-state.h"
+
+G_BEGIN_DECLS
+
+/* Programs are built when the first of their kernels is wanted, one for each (family, options). A family's source is common.cl followed
+ * by FAMILY.cl of the resource folder /org/reformer/kernels (G_RESOURCE_OVERLAYS can put others in their place). */
+
+typedef struct
+{
+  char      *name;
+  cl_kernel  kernel;
+} ReformerKernel;
+
+GHashTable     *reformer_program_set_new    (void);
+/* Lock held, device open. The kernel stays the device's. */
+ReformerKernel *reformer_program_get_kernel (ReformerDevice  *device,
+                                             const char      *family,
+                                             const char      *options,
+                                             const char      *name,
+                                             GError         **error);
+/* Makes `text` the source of the family on this device (after common.cl), in place of the resource. For tests and trials. */
+void            reformer_program_add_source (ReformerDevice  *device,
+                                             const char      *family,
+                                             const char      *text);
+
+G_END_DECLS
