@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#define _GNU_SOURCE /* MADV_HUGEPAGE */
-
 #include "compute/buffer.h"
 
 #include <libreformer/compute/reformer-device-error.h>

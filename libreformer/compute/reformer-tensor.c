@@ -65,6 +65,7 @@ G_DEFINE_ENUM_TYPE (ReformerDType, reformer_dtype,
                     G_DEFINE_ENUM_VALUE (REFORMER_DTYPE_FLOAT16, "float16"),
                     G_DEFINE_ENUM_VALUE (REFORMER_DTYPE_BFLOAT16, "bfloat16"),
                     G_DEFINE_ENUM_VALUE (REFORMER_DTYPE_INT32, "int32"),
+                    G_DEFINE_ENUM_VALUE (REFORMER_DTYPE_UINT16, "uint16"),
                     G_DEFINE_ENUM_VALUE (REFORMER_DTYPE_UINT8, "uint8"))
 
 G_DEFINE_FINAL_TYPE (ReformerTensor, reformer_tensor, G_TYPE_OBJECT)
@@ -78,6 +79,7 @@ static const struct
   [REFORMER_DTYPE_FLOAT16] = { "float16", 2 },
   [REFORMER_DTYPE_BFLOAT16] = { "bfloat16", 2 },
   [REFORMER_DTYPE_INT32] = { "int32", 4 },
+  [REFORMER_DTYPE_UINT16] = { "uint16", 2 },
   [REFORMER_DTYPE_UINT8] = { "uint8", 1 },
 };
 
