@@ -108,8 +108,9 @@ inline float
 dropout_factor (uint4 key, float scale, uint sequence, ulong index)
 {
   const uint4 w = dropout_words (key, sequence, index >> 2);
-  const uint i = (uint) index & 3;
-  const uint word = i == 0 ? w.x : i == 1 ? w.y : i == 2 ? w.z : w.w;
+  // By halves: oclgrind 21.10 takes a wrong branch of the switch that a chain of comparisons becomes.
+  const uint2 pair = index & 2 ? w.zw : w.xy;
+  const uint word = index & 1 ? pair.y : pair.x;
 
   return word >= key.w ? scale : 0.0f;
 }
