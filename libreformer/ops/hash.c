@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/hash.h"
+
+#include "compute/device-private.h"
+
+/* Tokens that a work-group of the wide dialect takes: a multiple of the kernel's tile. */
+#define WIDE_BLOCK 1024
+
+static int
+padded_columns (const ReformerHash *hash)
+{
+  int padded = 0;
+
+  for (int i = 0; i < hash->n_factors; i++)
+    padded += (hash->factors[i] / 2 + 7) / 8 * 8;
+  return padded;
+}
+
+static ReformerTensor *
+pack_rotations (ReformerRun        *run,
+                const ReformerHash *hash,
+                const int           factors[REFORMER_MAX_FACTORS])
+{
+  const int padded = padded_columns (hash);
+  const gsize n = (gsize) hash->heads * hash->rounds * padded * hash->head_size;
+  g_autoptr (ReformerTensor) packed = NULL;
+  int columns = 0;
+
+  for (int i = 0; i < hash->n_factors; i++)
+    columns += factors[i] / 2;
+  packed = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) hash->heads * hash->rounds, (gint64) padded, (gint64) hash->head_size);
+  REFORMER_LAUNCH (run, "hash", NULL, "hash_pack", reformer_grid_items (run->device, n, 1, 1),
+                   REFORMER_SPAN (hash->rotations), REFORMER_SPAN (reformer_span (packed)), REFORMER_INT (n), REFORMER_INT (hash->head_size),
+                   REFORMER_INT (hash->max_rounds), REFORMER_INT (hash->rounds), REFORMER_INT (columns), REFORMER_INT (padded),
+                   REFORMER_INT4 (factors[0], factors[1], factors[2], factors[3]), REFORMER_INT4 (factors[4], factors[5], factors[6], factors[7]));
+  return g_steal_pointer (&packed);
+}
+
+void
+reformer_hash (ReformerRun        *run,
+               const ReformerHash *hash,
+               ReformerSpan        buckets)
+{
+  const gboolean masked = hash->mask.tensor != NULL;
+  int factors[REFORMER_MAX_FACTORS] = { 0 };
+  gint64 n_buckets = 1;
+  g_autoptr (ReformerTensor) packed = NULL;
+  g_autofree char *options = NULL;
+
+  for (int i = 0; i < hash->n_factors; i++)
+    {
+      factors[i] = hash->factors[i];
+      n_buckets *= factors[i];
+      if (n_buckets > G_MAXUINT16)
+        {
+          reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT,
+                             "The factors of the number of buckets multiply to more than 65535, the most that a bucket's 16 bits hold");
+          return;
+        }
+    }
+
+  packed = pack_rotations (run, hash, factors);
+  if (reformer_device_is_wide (run->device))
+    {
+      options = g_strdup_printf ("-DHEAD_SIZE=%d", hash->head_size);
+      REFORMER_LAUNCH (run, "wide/hash", options, "hash_buckets",
+                       reformer_grid_tiles ((hash->T + WIDE_BLOCK - 1) / WIDE_BLOCK, hash->heads, hash->rows),
+                       REFORMER_SPAN (hash->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (hash->mask), REFORMER_SPAN (buckets),
+                       REFORMER_INT (hash->T), REFORMER_INT (hash->stride), REFORMER_INT (hash->rounds), REFORMER_INT (padded_columns (hash)),
+                       REFORMER_INT4 (factors[0], factors[1], factors[2], factors[3]),
+                       REFORMER_INT4 (factors[4], factors[5], factors[6], factors[7]),
+                       REFORMER_INT (WIDE_BLOCK), REFORMER_INT (masked), REFORMER_INT (n_buckets));
+    }
+  else
+    {
+      const guint64 local = reformer_device_get_local_memory (run->device);
+      int group = 64;
+
+      while (group > 1 && ((gsize) group > reformer_device_get_max_group (run->device) ||
+                           (guint64) hash->head_size * (group + 1) * sizeof (float) > local))
+        group /= 2;
+      options = g_strdup_printf ("-DHEAD_SIZE=%d -DGROUP=%d", hash->head_size, group);
+      REFORMER_LAUNCH (run, "simt/hash", options, "hash_buckets",
+                       reformer_grid_groups ((hash->T + group - 1) / group, hash->heads * hash->rounds, hash->rows, group, 1),
+                       REFORMER_SPAN (hash->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (hash->mask), REFORMER_SPAN (buckets),
+                       REFORMER_INT (hash->T), REFORMER_INT (hash->stride), REFORMER_INT (hash->rounds), REFORMER_INT (padded_columns (hash)),
+                       REFORMER_INT4 (factors[0], factors[1], factors[2], factors[3]),
+                       REFORMER_INT4 (factors[4], factors[5], factors[6], factors[7]),
+                       REFORMER_INT (masked), REFORMER_INT (n_buckets));
+    }
+}
