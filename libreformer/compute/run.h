@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <libreformer/compute/reformer-device-error.h>
 #include <libreformer/compute/reformer-tensor.h>
 
 G_BEGIN_DECLS

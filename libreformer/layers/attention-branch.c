@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/attention-private.h"
+
+#include <math.h>
+
+#include "ops/elementwise.h"
+#include "ops/norm.h"
+
+/* The attention block as a branch of a stack: forward and backward, a group of heads at a time.
+ *
+ * A group's arrays are [N, g d] (N = B T tokens, g heads), side by side. Norms are computed again for each group and piece, which costs less than an array [N, H]
+ * that lives through all groups. Which heads form a group depends on shapes alone, never on free memory, because the sums over heads are cut by it. */
+
+#define PLACE_OUTPUT 0
+#define PLACE_PROBS 1
+
+/* A group's arrays may take this much; one group takes at least as many heads as fill a product's inner side (64). */
+#define GROUP_BYTES (48u << 20)
+
+typedef struct
+{
+  int             first, heads, width; /* first head, number of heads, heads * head size */
+  ReformerTensor *q, *k, *v, *out, *stats, *order;
+} Group;
+
+static void
+group_clear (Group *group)
+{
+  g_clear_object (&group->q);
+  g_clear_object (&group->k);
+  g_clear_object (&group->v);
+  g_clear_object (&group->out);
+  g_clear_object (&group->stats);
+  g_clear_object (&group->order);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Group, group_clear)
+
+/* What a pass over one layer holds beside the groups. */
+typedef struct
+{
+  ReformerAttention    *self;
+  ReformerAttentionPass pass;
+  ReformerTape         *tape;
+  ReformerRun          *run;
+  ReformerTensor       *x;
+  gsize                 N, piece;
+  int                   H, D, d;
+  int                   group_heads, n_groups;
+  gboolean              everything;
+  ReformerDropout       dropout; /* of the output */
+  ReformerTensor       *u, *y;   /* [P, H]: the norm's output; what a dropout is still to meet, NULL without dropout */
+} Work;
+
+static void
+work_clear (Work *work)
+{
+  g_clear_object (&work->pass.buckets);
+  g_clear_object (&work->u);
+  g_clear_object (&work->y);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Work, work_clear)
+
+static gboolean
+check_mask (Work *work)
+{
+  ReformerTensor *mask = reformer_tape_get_mask (work->tape);
+
+  if (mask == NULL)
+    return TRUE;
+  if (reformer_tensor_get_dtype (mask) != REFORMER_DTYPE_UINT8 || reformer_tensor_get_n_elements (mask) != work->N)
+    {
+      g_autofree char *seen = reformer_tensor_to_string (mask);
+
+      reformer_run_fail (work->run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "the tape's mask is %s; wanted uint8 [%d, %d]", seen, work->pass.B, work->pass.T);
+      return FALSE;
+    }
+  work->pass.mask = reformer_span (mask);
+  return TRUE;
+}
+
+static gboolean
+check_length (Work *work)
+{
+  const int T = work->pass.T, L = work->self->chunk;
+
+  if (T <= L || T % L == 0)
+    return TRUE;
+  reformer_run_fail (work->run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE,
+                     "%s: the sequence has %d tokens; wanted a multiple of the chunk length %d, such as %d (a model pads by itself), or at most %d",
+                     G_OBJECT_TYPE_NAME (work->self), T, L, (T / L + 1) * L, L);
+  return FALSE;
+}
+
+static gboolean
+work_begin (Work              *work,
+            ReformerAttention *self,
+            ReformerTensor    *x,
+            ReformerTape      *tape)
+{
+  gsize heads;
+
+  work->self = self;
+  work->tape = tape;
+  work->run = reformer_tape_get_run (tape);
+  work->x = x;
+  work->H = self->hidden_size;
+  work->d = self->head_size;
+  work->D = self->heads * self->head_size;
+  if (!reformer_layer_check_input (REFORMER_LAYER (self), work->run, x, work->H, &work->pass.B, &work->pass.T))
+    return FALSE;
+  work->N = (gsize) work->pass.B * (gsize) work->pass.T;
+  if (!check_mask (work) || !check_length (work))
+    return FALSE;
+  heads = GROUP_BYTES / (24 * (gsize) work->d * work->N);
+  heads = MAX (heads, (gsize) MAX (1, 64 / work->d));
+  work->group_heads = (int) MIN (heads, (gsize) self->heads);
+  work->n_groups = (self->heads + work->group_heads - 1) / work->group_heads;
+  work->piece = MIN (work->N, reformer_tape_get_piece (tape, work->H));
+  work->everything = reformer_tape_get_record (tape) == REFORMER_RECORD_EVERYTHING;
+  work->dropout = reformer_tape_dropout (tape, self->dropout, reformer_layer_get_number (REFORMER_LAYER (self)), PLACE_OUTPUT);
+  work->u = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H);
+  if (work->dropout.p > 0)
+    work->y = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H);
+  return reformer_run_ok (work->run);
+}
+
+static ReformerNorm
+norm_at (Work  *work,
+         gsize  n)
+{
+  return (ReformerNorm) { .x1 = reformer_at (work->x, n * work->H), .x2 = REFORMER_NOTHING, .ldx = work->H, .width = work->H,
+                          .weight = reformer_parameter_value (work->self->norm_weight, work->run, 0),
+                          .bias = reformer_parameter_value (work->self->norm_bias, work->run, 0), .eps = (float) work->self->eps };
+}
+
+/* The rows of a projection that belong to the group's heads, [g d, H] */
+static ReformerMatrix
+rows_of (Work              *work,
+         const Group       *group,
+         ReformerParameter *projection)
+{
+  return (ReformerMatrix) { projection, (gsize) group->first * work->d * work->H, work->H };
+}
+
+/* The columns of the output projection that belong to them, [H, g d] */
+static ReformerMatrix
+columns_of (Work        *work,
+            const Group *group)
+{
+  return (ReformerMatrix) { work->self->output, (gsize) group->first * work->d, work->D };
+}
+
+static ReformerTensor *
+group_array (Work        *work,
+             const Group *group)
+{
+  return reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->N, (gint64) group->width);
+}
+
+static void
+group_begin (Work  *work,
+             Group *group,
+             int    number)
+{
+  group->first = number * work->group_heads;
+  group->heads = MIN (work->group_heads, work->self->heads - group->first);
+  group->width = group->heads * work->d;
+}
+
+static ReformerAttentionArgs
+args_of (Work        *work,
+         const Group *group)
+{
+  ReformerAttention *self = work->self;
+  const ReformerAttentionKind *kind = reformer_attention_get_kind (self);
+
+  return (ReformerAttentionArgs) {
+    .rows = work->pass.B, .T = work->pass.T, .stride = group->width, .heads = group->heads, .head_size = work->d,
+    .q = reformer_span (group->q), .k = reformer_span (group->k), .v = reformer_span (group->v),
+    .scale = kind->shared_keys ? 1.0f : 1.0f / sqrtf ((float) work->d), .order = REFORMER_NOTHING, .rounds = 1,
+    .chunk = self->chunk, .before = self->before, .after = self->after, .circular = self->circular,
+    .causal = self->causal, .self_last = kind->self_last, .mask = work->pass.mask,
+    .dropout = reformer_tape_dropout (work->tape, self->probs_dropout, reformer_layer_get_number (REFORMER_LAYER (self)), PLACE_PROBS),
+    .first_head = group->first,
+  };
+}
+
+/* q, k, v of the group's heads */
+static void
+project (Work  *work,
+         Group *group)
+{
+  ReformerTensor *arrays[3];
+
+  group->q = group_array (work, group);
+  if (work->self->projections[1] != NULL)
+    group->k = group_array (work, group);
+  group->v = group_array (work, group);
+  arrays[0] = group->q;
+  arrays[1] = group->k;
+  arrays[2] = group->v;
+  for (gsize n = 0; n < work->N && reformer_run_ok (work->run); n += work->piece)
+    {
+      const gsize count = MIN (work->piece, work->N - n);
+      const ReformerNorm norm = norm_at (work, n);
+
+      reformer_norm_forward (work->run, &norm, count, reformer_span (work->u), work->H);
+      for (int i = 0; i < 3; i++)
+        if (arrays[i] != NULL)
+          reformer_tape_forward (work->tape, rows_of (work, group, work->self->projections[i]), NULL, reformer_span (work->u), work->H,
+                                 reformer_at (arrays[i], n * group->width), group->width, count, group->width, work->H, REFORMER_STORE_SET);
+    }
+}
+
+/* The group's attention, from x to out. */
+static void
+group_forward (Work  *work,
+               Group *group)
+{
+  const ReformerAttentionKind *kind = reformer_attention_get_kind (work->self);
+  ReformerAttentionArgs args;
+
+  project (work, group);
+  if (!reformer_run_ok (work->run))
+    return;
+  args = args_of (work, group);
+  if (kind->order != NULL)
+    group->order = kind->order (work->self, &work->pass, &args, work->tape);
+  group->out = group_array (work, group);
+  group->stats = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 3, (gint64) group->heads, (gint64) work->N, (gint64) 2);
+  if (reformer_run_ok (work->run))
+    reformer_attention_forward (work->run, &args, reformer_span (group->out), reformer_span (group->stats));
+}
+
+/* to += or -= dropout (out Wo^T) */
+static void
+group_output (Work           *work,
+              const Group    *group,
+              ReformerTensor *to,
+              ReformerStore   store)
+{
+  for (gsize n = 0; n < work->N && reformer_run_ok (work->run); n += work->piece)
+    {
+      const ReformerRows rows = { n, MIN (work->piece, work->N - n), work->pass.T };
+      const ReformerSpan out = reformer_at (group->out, n * group->width), place = reformer_at (to, n * work->H);
+
+      if (work->y == NULL)
+        reformer_tape_forward (work->tape, columns_of (work, group), NULL, out, group->width, place, work->H, rows.count, work->H, group->width, store);
+      else
+        {
+          reformer_tape_forward (work->tape, columns_of (work, group), NULL, out, group->width, reformer_span (work->y), work->H, rows.count, work->H,
+                                 group->width, REFORMER_STORE_SET);
+          reformer_dropout (work->run, reformer_span (work->y), place, work->H, &rows, &work->dropout, store);
+        }
+    }
+}
+
+static void
+accumulate (ReformerLayer  *layer,
+            ReformerTensor *x,
+            ReformerTensor *target,
+            ReformerTape   *tape)
+{
+  ReformerAttention *self = REFORMER_ATTENTION (layer);
+  const ReformerAttentionKind *kind = reformer_attention_get_kind (self);
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const char *part = reformer_run_part (run, "attention");
+  g_auto (Work) work = { NULL };
+
+  if (work_begin (&work, self, x, tape) && kind->begin != NULL)
+    kind->begin (self, &work.pass, tape);
+  for (int i = 0; i < work.n_groups && reformer_run_ok (run); i++)
+    {
+      g_auto (Group) group = { 0 };
+
+      group_begin (&work, &group, i);
+      group_forward (&work, &group);
+      group_output (&work, &group, target, REFORMER_STORE_ADD);
+      if (work.everything && reformer_run_ok (run))
+        {
+          reformer_tape_save (tape, group.q);
+          reformer_tape_save (tape, group.k);
+          reformer_tape_save (tape, group.v);
+          reformer_tape_save (tape, group.order);
+          reformer_tape_save (tape, group.out);
+          reformer_tape_save (tape, group.stats);
+        }
+    }
+  if (reformer_tape_get_record (tape) != REFORMER_RECORD_NOTHING && reformer_run_ok (run))
+    reformer_tape_save (tape, work.pass.buckets);
+  reformer_run_part (run, part);
+}
+
+/* ---- Backward ---- */
+
+/* dout = dropout (dy) Wo, and the gradient of Wo */
+static ReformerTensor *
+output_backward (Work           *work,
+                 const Group    *group,
+                 ReformerTensor *dy)
+{
+  ReformerTensor *dout = group_array (work, group);
+
+  for (gsize n = 0; n < work->N && reformer_run_ok (work->run); n += work->piece)
+    {
+      const ReformerRows rows = { n, MIN (work->piece, work->N - n), work->pass.T };
+      ReformerSpan g = reformer_at (dy, n * work->H);
+
+      if (work->y != NULL)
+        {
+          reformer_dropout (work->run, g, reformer_span (work->y), work->H, &rows, &work->dropout, REFORMER_STORE_SET);
+          g = reformer_span (work->y);
+        }
+      reformer_tape_gradient (work->tape, columns_of (work, group), NULL, g, work->H, reformer_at (group->out, n * group->width), group->width,
+                              work->H, group->width, rows.count);
+      reformer_tape_backward (work->tape, columns_of (work, group), g, work->H, reformer_at (dout, n * group->width), group->width, rows.count,
+                              group->width, work->H, REFORMER_STORE_SET);
+    }
+  return dout;
+}
+
+/* The projections' gradients, and dx += through the norm */
+static void
+project_backward (Work            *work,
+                  const Group     *group,
+                  ReformerTensor **gradients,
+                  ReformerTensor  *dx)
+{
+  g_autoptr (ReformerTensor) du = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H);
+
+  for (gsize n = 0; n < work->N && reformer_run_ok (work->run); n += work->piece)
+    {
+      const gsize count = MIN (work->piece, work->N - n);
+      const ReformerNorm norm = norm_at (work, n);
+      ReformerStore store = REFORMER_STORE_SET;
+
+      reformer_norm_forward (work->run, &norm, count, reformer_span (work->u), work->H);
+      for (int i = 0; i < 3; i++)
+        if (gradients[i] != NULL)
+          {
+            const ReformerMatrix w = rows_of (work, group, work->self->projections[i]);
+            const ReformerSpan g = reformer_at (gradients[i], n * group->width);
+
+            reformer_tape_gradient (work->tape, w, NULL, g, group->width, reformer_span (work->u), work->H, group->width, work->H, count);
+            reformer_tape_backward (work->tape, w, g, group->width, reformer_span (du), work->H, count, work->H, group->width, store);
+            store = REFORMER_STORE_ADD;
+          }
+      reformer_norm_backward (work->run, &norm, count, reformer_span (du), work->H, reformer_at (dx, n * work->H), REFORMER_NOTHING, work->H, REFORMER_STORE_ADD,
+                              reformer_parameter_gradient (work->self->norm_weight, work->run, 0),
+                              reformer_parameter_gradient (work->self->norm_bias, work->run, 0));
+    }
+}
+
+static void
+group_backward (Work           *work,
+                Group          *group,
+                ReformerTensor *dy,
+                ReformerTensor *dx)
+{
+  g_autoptr (ReformerTensor) dout = output_backward (work, group, dy);
+  g_autoptr (ReformerTensor) dq = group_array (work, group);
+  g_autoptr (ReformerTensor) dk = group->k != NULL ? group_array (work, group) : NULL;
+  g_autoptr (ReformerTensor) dv = group_array (work, group);
+  ReformerTensor *gradients[3] = { dq, dk, dv };
+  ReformerAttentionArgs args;
+
+  if (!reformer_run_ok (work->run))
+    return;
+  args = args_of (work, group);
+  if (group->order != NULL)
+    {
+      gsize n_dims;
+      g_autofree gint64 *shape = reformer_tensor_get_shape (group->order, &n_dims);
+
+      args.order = reformer_span (group->order);
+      args.rounds = (int) shape[1];
+    }
+  reformer_attention_backward (work->run, &args, reformer_span (group->out), reformer_span (group->stats), reformer_span (dout),
+                               reformer_span (dq), reformer_span (dk), reformer_span (dv));
+  g_clear_object (&dout);
+  g_clear_object (&group->q);
+  g_clear_object (&group->k);
+  g_clear_object (&group->v);
+  g_clear_object (&group->out);
+  project_backward (work, group, gradients, dx);
+}
+
+static void
+accumulate_backward (ReformerLayer  *layer,
+                     ReformerTensor *x,
+                     ReformerTensor *rebuild,
+                     ReformerTensor *dy,
+                     ReformerTensor *dx,
+                     ReformerTape   *tape)
+{
+  ReformerAttention *self = REFORMER_ATTENTION (layer);
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const char *part = reformer_run_part (run, "attention");
+  g_auto (Work) work = { NULL };
+
+  if (work_begin (&work, self, x, tape))
+    {
+      work.pass.buckets = reformer_tape_restore (tape);
+      work.pass.chosen = TRUE;
+    }
+  for (int i = work.n_groups - 1; i >= 0 && reformer_run_ok (run); i--)
+    {
+      g_auto (Group) group = { 0 };
+
+      group_begin (&work, &group, i);
+      if (work.everything)
+        {
+          group.stats = reformer_tape_restore (tape);
+          group.out = reformer_tape_restore (tape);
+          group.order = reformer_tape_restore (tape);
+          group.v = reformer_tape_restore (tape);
+          group.k = reformer_tape_restore (tape);
+          group.q = reformer_tape_restore (tape);
+        }
+      else
+        group_forward (&work, &group);
+      if (rebuild != NULL)
+        group_output (&work, &group, rebuild, REFORMER_STORE_SUBTRACT);
+      group_backward (&work, &group, dy, dx);
+    }
+  reformer_run_part (run, part);
+}
+
+const ReformerBranch reformer_attention_branch = { accumulate, accumulate_backward };

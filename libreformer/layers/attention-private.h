@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "layers/layer-private.h"
+#include "ops/attention.h"
+#include <libreformer/layers/reformer-attention.h>
+
+G_BEGIN_DECLS
+
+/* The block that all attention layers share: norm, projections, the attention operation, output projection. It works through the heads in groups, so that with
+ * long input only one group's arrays exist; the classes say which projections there are and fill the order and window. */
+struct _ReformerAttention
+{
+  ReformerLayer      parent_instance;
+
+  int                hidden_size, heads, head_size;
+  int                chunk, before, after;
+  gboolean           causal, circular;
+  double             dropout, probs_dropout, eps, deviation;
+
+  ReformerParameter *norm_weight, *norm_bias, *output;       /* borrowed from the layer */
+  ReformerParameter *projections[3];                         /* query (or query_key), key, value; the key's is NULL where it is shared */
+};
+
+/* What a class decides before the heads are worked through, for a whole pass: LSH keeps its buckets here. */
+typedef struct
+{
+  ReformerTensor *buckets; /* uint16 [A, rounds, B, T], NULL: nothing is hashed */
+  ReformerSpan    mask;    /* uint8 [B, T] or nothing */
+  int             B, T;
+  gboolean        chosen;  /* the buckets are known already: a backward uses those of its forward */
+} ReformerAttentionPass;
+
+/* What tells the kinds of attention apart; a class's `kind`. */
+typedef struct
+{
+  gboolean shared_keys; /* queries are the keys; the first projection is query_key */
+  gboolean self_last;
+  /* May be NULL. Checks the configuration and readies pass->buckets. */
+  void (*begin) (ReformerAttention     *self,
+                 ReformerAttentionPass *pass,
+                 ReformerTape          *tape);
+  /* May be NULL. Fills args->order, rounds and circular from args->q of the heads in args; returns the order (owned by the caller), NULL for natural order. */
+  ReformerTensor *(*order) (ReformerAttention     *self,
+                            ReformerAttentionPass *pass,
+                            ReformerAttentionArgs *args,
+                            ReformerTape          *tape);
+} ReformerAttentionKind;
+
+#define REFORMER_ATTENTION_CLASS(klass) (G_TYPE_CHECK_CLASS_CAST ((klass), REFORMER_TYPE_ATTENTION, ReformerAttentionClass))
+
+static inline const ReformerAttentionKind *
+reformer_attention_get_kind (ReformerAttention *self)
+{
+  return G_TYPE_INSTANCE_GET_CLASS (self, REFORMER_TYPE_ATTENTION, ReformerAttentionClass)->kind;
+}
+
+/* attention-branch.c */
+extern const ReformerBranch reformer_attention_branch;
+
+G_END_DECLS

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "compute/launch.h"
+#include "compute/random.h"
+#include <libreformer/layers/reformer-parameter.h>
+
+G_BEGIN_DECLS
+
+/* How a parameter starts where nothing is loaded: normal where deviation > 0, else all `value`. by_round: shape [a, b, rounds, columns], each round drawn
+ * from a stream of its own. */
+typedef struct
+{
+  double   deviation;
+  double   value;
+  gboolean by_round;
+} ReformerStart;
+
+/* "reformer.encoder.layers.0.attention." + "layer_norm.weight" */
+void         reformer_parameter_set_name       (ReformerParameter   *self,
+                                                const char          *name);
+void         reformer_parameter_set_start      (ReformerParameter   *self,
+                                                const ReformerStart *start);
+gsize        reformer_parameter_get_n_elements (ReformerParameter   *self);
+/* The value or gradient from an element on, allocated at first use. Without gradient (not trainable) the span has no tensor, and operations leave it out. */
+ReformerSpan reformer_parameter_value          (ReformerParameter   *self,
+                                                ReformerRun         *run,
+                                                gsize                element);
+ReformerSpan reformer_parameter_gradient       (ReformerParameter   *self,
+                                                ReformerRun         *run,
+                                                gsize                element);
+void         reformer_parameter_clear_gradient (ReformerParameter   *self,
+                                                ReformerRun         *run);
+/* Gives it its start, unless it was filled (loaded) already. */
+void         reformer_parameter_reset          (ReformerParameter   *self,
+                                                ReformerRun         *run,
+                                                guint64              seed);
+gboolean     reformer_parameter_is_filled      (ReformerParameter   *self);
+void         reformer_parameter_set_filled     (ReformerParameter   *self);
+
+G_END_DECLS

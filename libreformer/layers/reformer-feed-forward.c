@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <libreformer/layers/reformer-feed-forward.h>
+
+#include "layers/layer-private.h"
+#include "ops/activation.h"
+#include "ops/elementwise.h"
+#include "ops/norm.h"
+
+/**
+ * ReformerFeedForward:
+ *
+ * The feed-forward block with its norm inside: `dropout (W2 activation (dropout (W1 norm (x) + b1)) + b2)`, `[B, T, H]` to `[B, T, H]`.
+ *
+ * It works on pieces of the sequence, so that the inner array `[T, F]` never exists as a whole, unless a backward pass is to find it on the tape.
+ */
+
+#define PLACE_INNER 2
+#define PLACE_OUTPUT 3
+
+struct _ReformerFeedForward
+{
+  ReformerLayer       parent_instance;
+
+  int                 hidden_size;
+  int                 feed_forward_size;
+  char               *hidden_act;
+  ReformerActivation  activation;
+  gboolean            known;
+  double              dropout;
+  double              eps;
+  double              deviation;
+
+  ReformerParameter  *norm_weight, *norm_bias, *w1, *b1, *w2, *b2; /* borrowed from the layer */
+};
+
+enum
+{
+  PROP_0,
+  PROP_HIDDEN_SIZE,
+  PROP_FEED_FORWARD_SIZE,
+  PROP_HIDDEN_ACT,
+  PROP_DROPOUT,
+  PROP_LAYER_NORM_EPS,
+  PROP_INITIALIZER_RANGE,
+  N_PROPS
+};
+
+static GParamSpec *props[N_PROPS];
+
+G_DEFINE_FINAL_TYPE (ReformerFeedForward, reformer_feed_forward, REFORMER_TYPE_LAYER)
+
+/* ---- The block, piece by piece ---- */
+
+/* Scratch of one piece. With keep = everything, u and h are the whole arrays that the tape holds. */
+typedef struct
+{
+  ReformerTensor *u; /* [P, H] the norm's output */
+  ReformerTensor *h; /* [P, F] before dropout and activation */
+  ReformerTensor *a; /* [P, F] after them */
+  ReformerTensor *y; /* [P, H] output or gradient that a dropout is still to meet; NULL without dropout */
+} Scratch;
+
+static void
+scratch_clear (Scratch *s)
+{
+  g_clear_object (&s->u);
+  g_clear_object (&s->h);
+  g_clear_object (&s->a);
+  g_clear_object (&s->y);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Scratch, scratch_clear)
+
+static gboolean
+begin (ReformerFeedForward *self,
+       ReformerTensor      *x,
+       ReformerRun         *run,
+       int                 *B,
+       int                 *T)
+{
+  if (!reformer_layer_check_input (REFORMER_LAYER (self), run, x, self->hidden_size, B, T))
+    return FALSE;
+  if (!self->known)
+    {
+      g_autofree char *names = g_strjoinv (", ", (char **) reformer_activation_get_names ());
+
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG, "hidden-act is '%s'; wanted one of %s", self->hidden_act, names);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static ReformerNorm
+norm_of (ReformerFeedForward *self,
+         ReformerSpan         x,
+         ReformerRun         *run)
+{
+  return (ReformerNorm) { .x1 = x, .x2 = REFORMER_NOTHING, .ldx = self->hidden_size, .width = self->hidden_size,
+                          .weight = reformer_parameter_value (self->norm_weight, run, 0),
+                          .bias = reformer_parameter_value (self->norm_bias, run, 0), .eps = (float) self->eps };
+}
+
+static ReformerMatrix
+matrix (ReformerParameter *w,
+        int                ldw)
+{
+  return (ReformerMatrix) { w, 0, ldw };
+}
+
+/* u = norm (x), h = W1 u + b1 */
+static void
+inner (ReformerFeedForward *self,
+       ReformerSpan         x,
+       ReformerSpan         u,
+       ReformerSpan         h,
+       gsize                count,
+       ReformerTape        *tape)
+{
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const int H = self->hidden_size, F = self->feed_forward_size;
+  const ReformerNorm norm = norm_of (self, x, run);
+
+  reformer_norm_forward (run, &norm, count, u, H);
+  reformer_tape_forward (tape, matrix (self->w1, H), self->b1, u, H, h, F, count, F, H, REFORMER_STORE_SET);
+}
+
+/* to = / += / -= dropout (W2 a + b2) */
+static void
+outer (ReformerFeedForward *self,
+       ReformerSpan         a,
+       ReformerTensor      *y,
+       ReformerSpan         to,
+       const ReformerRows  *rows,
+       ReformerStore        store,
+       ReformerTape        *tape)
+{
+  const int H = self->hidden_size, F = self->feed_forward_size;
+  const ReformerDropout dropout = reformer_tape_dropout (tape, self->dropout, reformer_layer_get_number (REFORMER_LAYER (self)), PLACE_OUTPUT);
+
+  if (y == NULL)
+    reformer_tape_forward (tape, matrix (self->w2, F), self->b2, a, F, to, H, rows->count, H, F, store);
+  else
+    {
+      reformer_tape_forward (tape, matrix (self->w2, F), self->b2, a, F, reformer_span (y), H, rows->count, H, F, REFORMER_STORE_SET);
+      reformer_dropout (reformer_tape_get_run (tape), reformer_span (y), to, H, rows, &dropout, store);
+    }
+}
+
+static void
+accumulate (ReformerLayer  *layer,
+            ReformerTensor *x,
+            ReformerTensor *target,
+            ReformerTape   *tape)
+{
+  ReformerFeedForward *self = REFORMER_FEED_FORWARD (layer);
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const int H = self->hidden_size, F = self->feed_forward_size;
+  const ReformerDropout inside = reformer_tape_dropout (tape, self->dropout, reformer_layer_get_number (layer), PLACE_INNER);
+  const gboolean everything = reformer_tape_get_record (tape) == REFORMER_RECORD_EVERYTHING;
+  g_auto (Scratch) s = { NULL };
+  const char *part = reformer_run_part (run, "feed-forward");
+  gsize N, piece;
+  int B, T;
+
+  if (begin (self, x, run, &B, &T))
+    {
+      N = (gsize) B * T;
+      piece = MIN (N, reformer_tape_get_piece (tape, F));
+      s.u = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) (everything ? N : piece), (gint64) H);
+      s.h = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) (everything ? N : piece), (gint64) F);
+      s.a = everything ? reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) F) : s.h != NULL ? g_object_ref (s.h) : NULL;
+      if (inside.p > 0)
+        s.y = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) H);
+      for (gsize n = 0; n < N && reformer_run_ok (run); n += piece)
+        {
+          const ReformerRows rows = { n, MIN (piece, N - n), T };
+          const gsize at = everything ? n : 0;
+
+          inner (self, reformer_at (x, n * H), reformer_at (s.u, at * H), reformer_at (s.h, at * F), rows.count, tape);
+          reformer_activation_forward (run, self->activation, reformer_at (s.h, at * F), reformer_span (s.a), F, &rows, &inside);
+          outer (self, reformer_span (s.a), s.y, reformer_at (target, n * H), &rows, REFORMER_STORE_ADD, tape);
+        }
+      if (everything && reformer_run_ok (run))
+        {
+          reformer_tape_save (tape, s.u);
+          reformer_tape_save (tape, s.h);
+        }
+    }
+  reformer_run_part (run, part);
+}
+
+static void
+accumulate_backward (ReformerLayer  *layer,
+                     ReformerTensor *x,
+                     ReformerTensor *rebuild,
+                     ReformerTensor *dy,
+                     ReformerTensor *dx,
+                     ReformerTape   *tape)
+{
+  ReformerFeedForward *self = REFORMER_FEED_FORWARD (layer);
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const int H = self->hidden_size, F = self->feed_forward_size;
+  const guint number = reformer_layer_get_number (layer);
+  const ReformerDropout inside = reformer_tape_dropout (tape, self->dropout, number, PLACE_INNER);
+  const ReformerDropout outside = reformer_tape_dropout (tape, self->dropout, number, PLACE_OUTPUT);
+  const gboolean everything = reformer_tape_get_record (tape) == REFORMER_RECORD_EVERYTHING;
+  g_auto (Scratch) s = { NULL };
+  g_autoptr (ReformerTensor) da = NULL;
+  const char *part = reformer_run_part (run, "feed-forward");
+  gsize N, piece;
+  int B, T;
+
+  if (begin (self, x, run, &B, &T))
+    {
+      N = (gsize) B * T;
+      piece = MIN (N, reformer_tape_get_piece (tape, F));
+      if (everything)
+        {
+          s.h = reformer_tape_restore (tape);
+          s.u = reformer_tape_restore (tape);
+        }
+      else
+        {
+          s.u = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) H);
+          s.h = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) F);
+        }
+      s.a = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) MAX (F, H)); /* takes [P, H] in the end */
+      da = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) F);
+      if (outside.p > 0)
+        s.y = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) H);
+      for (gsize n = 0; n < N && reformer_run_ok (run); n += piece)
+        {
+          const ReformerRows rows = { n, MIN (piece, N - n), T };
+          const ReformerSpan u = reformer_at (s.u, everything ? n * H : 0), h = reformer_at (s.h, everything ? n * F : 0);
+          const ReformerSpan a = reformer_span (s.a), d = reformer_span (da);
+          const ReformerNorm norm = norm_of (self, reformer_at (x, n * H), run);
+          ReformerSpan g = reformer_at (dy, n * H);
+
+          if (!everything)
+            inner (self, reformer_at (x, n * H), u, h, rows.count, tape);
+          reformer_activation_forward (run, self->activation, h, a, F, &rows, &inside);
+          if (rebuild != NULL)
+            outer (self, a, s.y, reformer_at (rebuild, n * H), &rows, REFORMER_STORE_SUBTRACT, tape);
+          if (s.y != NULL)
+            {
+              reformer_dropout (run, g, reformer_span (s.y), H, &rows, &outside, REFORMER_STORE_SET);
+              g = reformer_span (s.y);
+            }
+          reformer_tape_gradient (tape, matrix (self->w2, F), self->b2, g, H, a, F, H, F, rows.count);
+          reformer_tape_backward (tape, matrix (self->w2, F), g, H, d, F, rows.count, F, H, REFORMER_STORE_SET);
+          reformer_activation_backward (run, self->activation, h, d, d, F, &rows, &inside);
+          reformer_tape_gradient (tape, matrix (self->w1, H), self->b1, d, F, u, H, F, H, rows.count);
+          /* the activation is used up: its place takes the gradient of the norm's output */
+          reformer_tape_backward (tape, matrix (self->w1, H), d, F, a, H, rows.count, H, F, REFORMER_STORE_SET);
+          reformer_norm_backward (run, &norm, rows.count, a, H, reformer_at (dx, n * H), REFORMER_NOTHING, H, REFORMER_STORE_ADD,
+                                  reformer_parameter_gradient (self->norm_weight, run, 0), reformer_parameter_gradient (self->norm_bias, run, 0));
+        }
+    }
+  reformer_run_part (run, part);
+}
+
+static const ReformerBranch feed_forward_branch = { accumulate, accumulate_backward };
+
+/* ---- Object ---- */
+
+static void
+reformer_feed_forward_constructed (GObject *object)
+{
+  ReformerFeedForward *self = REFORMER_FEED_FORWARD (object);
+  ReformerLayer *layer = REFORMER_LAYER (self);
+  const gint64 H = self->hidden_size, F = self->feed_forward_size;
+  const ReformerStart one = { .value = 1 }, zero = { .value = 0 }, normal = { .deviation = self->deviation };
+
+  G_OBJECT_CLASS (reformer_feed_forward_parent_class)->constructed (object);
+  self->known = reformer_activation_from_name (self->hidden_act, &self->activation);
+  self->norm_weight = reformer_layer_make_parameter (layer, "layer_norm.weight", one, 1, H);
+  self->norm_bias = reformer_layer_make_parameter (layer, "layer_norm.bias", zero, 1, H);
+  self->w1 = reformer_layer_make_parameter (layer, "dense.dense.weight", normal, 2, F, H);
+  self->b1 = reformer_layer_make_parameter (layer, "dense.dense.bias", zero, 1, F);
+  self->w2 = reformer_layer_make_parameter (layer, "output.dense.weight", normal, 2, H, F);
+  self->b2 = reformer_layer_make_parameter (layer, "output.dense.bias", zero, 1, H);
+  reformer_layer_set_target (layer, 1);
+}
+
+static void
+reformer_feed_forward_finalize (GObject *object)
+{
+  ReformerFeedForward *self = REFORMER_FEED_FORWARD (object);
+
+  g_free (self->hidden_act);
+  G_OBJECT_CLASS (reformer_feed_forward_parent_class)->finalize (object);
+}
+
+static void
+reformer_feed_forward_get_property (GObject    *object,
+                                    guint       id,
+                                    GValue     *value,
+                                    GParamSpec *pspec)
+{
+  ReformerFeedForward *self = REFORMER_FEED_FORWARD (object);
+
+  switch (id)
+    {
+    case PROP_HIDDEN_SIZE:
+      g_value_set_int (value, self->hidden_size);
+      break;
+    case PROP_FEED_FORWARD_SIZE:
+      g_value_set_int (value, self->feed_forward_size);
+      break;
+    case PROP_HIDDEN_ACT:
+      g_value_set_string (value, self->hidden_act);
+      break;
+    case PROP_DROPOUT:
+      g_value_set_double (value, self->dropout);
+      break;
+    case PROP_LAYER_NORM_EPS:
+      g_value_set_double (value, self->eps);
+      break;
+    case PROP_INITIALIZER_RANGE:
+      g_value_set_double (value, self->deviation);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+reformer_feed_forward_set_property (GObject      *object,
+                                    guint         id,
+                                    const GValue *value,
+                                    GParamSpec   *pspec)
+{
+  ReformerFeedForward *self = REFORMER_FEED_FORWARD (object);
+
+  switch (id)
+    {
+    case PROP_HIDDEN_SIZE:
+      self->hidden_size = g_value_get_int (value);
+      break;
+    case PROP_FEED_FORWARD_SIZE:
+      self->feed_forward_size = g_value_get_int (value);
+      break;
+    case PROP_HIDDEN_ACT:
+      self->hidden_act = g_value_dup_string (value);
+      break;
+    case PROP_DROPOUT:
+      self->dropout = g_value_get_double (value);
+      break;
+    case PROP_LAYER_NORM_EPS:
+      self->eps = g_value_get_double (value);
+      break;
+    case PROP_INITIALIZER_RANGE:
+      self->deviation = g_value_get_double (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+reformer_feed_forward_class_init (ReformerFeedForwardClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+
+  object_class->constructed = reformer_feed_forward_constructed;
+  object_class->finalize = reformer_feed_forward_finalize;
+  object_class->get_property = reformer_feed_forward_get_property;
+  object_class->set_property = reformer_feed_forward_set_property;
+  reformer_layer_class_set_branch (REFORMER_LAYER_CLASS (klass), &feed_forward_branch);
+
+  /**
+   * ReformerFeedForward:hidden-size:
+   *
+   * Width H of input and output.
+   */
+  props[PROP_HIDDEN_SIZE] = g_param_spec_int ("hidden-size", NULL, NULL, 1, G_MAXINT, 256, flags);
+  /**
+   * ReformerFeedForward:feed-forward-size:
+   *
+   * Width F of the inner layer.
+   */
+  props[PROP_FEED_FORWARD_SIZE] = g_param_spec_int ("feed-forward-size", NULL, NULL, 1, G_MAXINT, 512, flags);
+  /**
+   * ReformerFeedForward:hidden-act:
+   *
+   * Name of the activation.
+   */
+  props[PROP_HIDDEN_ACT] = g_param_spec_string ("hidden-act", NULL, NULL, "relu", flags);
+  /**
+   * ReformerFeedForward:dropout:
+   *
+   * Share of elements that training drops before the activation and from the output.
+   */
+  props[PROP_DROPOUT] = g_param_spec_double ("dropout", NULL, NULL, 0, 0.999, 0, flags);
+  /**
+   * ReformerFeedForward:layer-norm-eps:
+   *
+   * Added to the variance in the norm.
+   */
+  props[PROP_LAYER_NORM_EPS] = g_param_spec_double ("layer-norm-eps", NULL, NULL, 0, 1, 1e-12, flags);
+  /**
+   * ReformerFeedForward:initializer-range:
+   *
+   * Standard deviation of the weights at the start.
+   */
+  props[PROP_INITIALIZER_RANGE] = g_param_spec_double ("initializer-range", NULL, NULL, 0, G_MAXDOUBLE, 0.02, flags);
+  g_object_class_install_properties (object_class, N_PROPS, props);
+}
+
+static void
+reformer_feed_forward_init (ReformerFeedForward *self)
+{
+}
+
+/**
+ * reformer_feed_forward_new:
+ * @device: the device that holds the parameters
+ * @hidden_size: width H of input and output
+ * @feed_forward_size: width F of the inner layer
+ *
+ * Returns: (transfer full): a new feed-forward block
+ */
+ReformerFeedForward *
+reformer_feed_forward_new (ReformerDevice *device,
+                           int             hidden_size,
+                           int             feed_forward_size)
+{
+  return g_object_new (REFORMER_TYPE_FEED_FORWARD, "device", device, "hidden-size", hidden_size, "feed-forward-size", feed_forward_size, NULL);
+}

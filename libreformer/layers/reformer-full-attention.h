@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#if !defined(_REFORMER_INSIDE) && !defined(REFORMER_COMPILATION)
+#error "Only <libreformer/reformer.h> can be included directly."
+#endif
+
+#include <libreformer/layers/reformer-attention.h>
+
+G_BEGIN_DECLS
+
+#define REFORMER_TYPE_FULL_ATTENTION (reformer_full_attention_get_type ())
+
+REFORMER_AVAILABLE_IN_1_0
+G_DECLARE_FINAL_TYPE (ReformerFullAttention, reformer_full_attention, REFORMER, FULL_ATTENTION, ReformerAttention)
+
+REFORMER_AVAILABLE_IN_1_0
+ReformerFullAttention *reformer_full_attention_new (ReformerDevice *device,
+                                         int             hidden_size,
+                                         int             num_attention_heads,
+                                         int             attention_head_size);
+
+G_END_DECLS

@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/layer-private.h"
+
+#include "ops/elementwise.h"
+
+/**
+ * ReformerLayer:
+ *
+ * A function from a tensor to a tensor with parameters that learn.
+ *
+ * Forward and backward are written next to each other: forward saves on the tape what backward needs. A layer of your own overrides both; it may hold other
+ * layers ([method@Layer.add_child]) and parameters ([method@Layer.add_parameter]), which are then saved and trained with it.
+ *
+ * A layer that maps `[B, T, H]` to `[B, T, H]` can be a branch of a [class@Stack].
+ */
+
+typedef struct
+{
+  ReformerDevice *device;
+  GPtrArray      *parameters; /* own */
+  GPtrArray      *buffers;    /* own */
+  GPtrArray      *children;
+  GPtrArray      *child_names;
+  int             target;
+  guint           number;
+  gboolean        started;
+} ReformerLayerPrivate;
+
+enum
+{
+  PROP_0,
+  PROP_DEVICE,
+  PROP_TARGET,
+  N_PROPS
+};
+
+static GParamSpec *props[N_PROPS];
+
+G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (ReformerLayer, reformer_layer, G_TYPE_OBJECT)
+
+static void
+reformer_layer_finalize (GObject *object)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (REFORMER_LAYER (object));
+
+  g_ptr_array_unref (priv->parameters);
+  g_ptr_array_unref (priv->buffers);
+  g_ptr_array_unref (priv->children);
+  g_ptr_array_unref (priv->child_names);
+  g_clear_object (&priv->device);
+  G_OBJECT_CLASS (reformer_layer_parent_class)->finalize (object);
+}
+
+static void
+reformer_layer_get_property (GObject    *object,
+                             guint       id,
+                             GValue     *value,
+                             GParamSpec *pspec)
+{
+  ReformerLayer *self = REFORMER_LAYER (object);
+
+  switch (id)
+    {
+    case PROP_DEVICE:
+      g_value_set_object (value, reformer_layer_get_device (self));
+      break;
+    case PROP_TARGET:
+      g_value_set_int (value, reformer_layer_get_target (self));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+reformer_layer_set_property (GObject      *object,
+                             guint         id,
+                             const GValue *value,
+                             GParamSpec   *pspec)
+{
+  ReformerLayer *self = REFORMER_LAYER (object);
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  switch (id)
+    {
+    case PROP_DEVICE:
+      priv->device = g_value_dup_object (value);
+      break;
+    case PROP_TARGET:
+      reformer_layer_set_target (self, g_value_get_int (value));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+reformer_layer_class_init (ReformerLayerClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->finalize = reformer_layer_finalize;
+  object_class->get_property = reformer_layer_get_property;
+  object_class->set_property = reformer_layer_set_property;
+
+  /**
+   * ReformerLayer:device:
+   *
+   * The device that holds the parameters; %NULL for a layer that has none of its own.
+   */
+  props[PROP_DEVICE] = g_param_spec_object ("device", NULL, NULL, REFORMER_TYPE_DEVICE,
+                                            G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  /**
+   * ReformerLayer:target:
+   *
+   * In a [class@Stack] of two streams: the stream that the layer's output is added to; it reads the other. Attention has 0, feed-forward 1.
+   */
+  props[PROP_TARGET] = g_param_spec_int ("target", NULL, NULL, 0, 1, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+  g_object_class_install_properties (object_class, N_PROPS, props);
+}
+
+static void
+reformer_layer_init (ReformerLayer *self)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  priv->parameters = g_ptr_array_new_with_free_func (g_object_unref);
+  priv->buffers = g_ptr_array_new_with_free_func (g_object_unref);
+  priv->children = g_ptr_array_new_with_free_func (g_object_unref);
+  priv->child_names = g_ptr_array_new_with_free_func (g_free);
+}
+
+/* ---- Forward and backward ---- */
+
+/* A function written elsewhere must return a tensor of this device or an error. */
+static ReformerTensor *
+check_result (ReformerLayer   *self,
+              const char      *function,
+              ReformerTensor  *result,
+              GError         **error)
+{
+  if (result == NULL && error != NULL && *error == NULL)
+    g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "%s of %s returned neither a tensor nor an error; it must return a tensor",
+                 function, G_OBJECT_TYPE_NAME (self));
+  return result;
+}
+
+/**
+ * reformer_layer_forward: (virtual forward)
+ * @self: a layer
+ * @input: the input, for most layers float32 `[B, T, H]`
+ * @tape: the tape of this pass
+ * @error: return location for an error
+ *
+ * Computes the layer's output.
+ *
+ * Returns: (transfer full): the output, or %NULL with @error set: [error@ModelError] for an input that does not fit, [error@DeviceError]
+ */
+ReformerTensor *
+reformer_layer_forward (ReformerLayer   *self,
+                        ReformerTensor  *input,
+                        ReformerTape    *tape,
+                        GError         **error)
+{
+  GError *local = NULL;
+  ReformerTensor *output;
+
+  g_return_val_if_fail (REFORMER_IS_LAYER (self), NULL);
+  g_return_val_if_fail (REFORMER_IS_TENSOR (input), NULL);
+  g_return_val_if_fail (REFORMER_IS_TAPE (tape), NULL);
+  g_return_val_if_fail (REFORMER_LAYER_GET_CLASS (self)->forward != NULL, NULL);
+
+  if (reformer_tape_get_depth (tape) == 0)
+    reformer_tape_forget_packed (tape);
+  reformer_layer_reset (self, reformer_tape_get_run (tape), reformer_tape_get_seed (tape));
+  output = check_result (self, "forward", REFORMER_LAYER_GET_CLASS (self)->forward (self, input, tape, &local), &local);
+  if (local != NULL)
+    {
+      g_clear_object (&output);
+      g_propagate_error (error, local);
+    }
+  return output;
+}
+
+/**
+ * reformer_layer_backward: (virtual backward)
+ * @self: a layer
+ * @gradient: the gradient of the output
+ * @tape: the tape of the forward pass
+ * @error: return location for an error
+ *
+ * Computes the gradient of the input, and adds to the gradients of the parameters; [method@Layer.clear_gradients] sets these to zero.
+ *
+ * Returns: (transfer full): the gradient of the input, or %NULL with @error set
+ */
+ReformerTensor *
+reformer_layer_backward (ReformerLayer   *self,
+                         ReformerTensor  *gradient,
+                         ReformerTape    *tape,
+                         GError         **error)
+{
+  GError *local = NULL;
+  ReformerTensor *result;
+
+  g_return_val_if_fail (REFORMER_IS_LAYER (self), NULL);
+  g_return_val_if_fail (REFORMER_IS_TENSOR (gradient), NULL);
+  g_return_val_if_fail (REFORMER_IS_TAPE (tape), NULL);
+  g_return_val_if_fail (REFORMER_LAYER_GET_CLASS (self)->backward != NULL, NULL);
+
+  result = check_result (self, "backward", REFORMER_LAYER_GET_CLASS (self)->backward (self, gradient, tape, &local), &local);
+  if (local != NULL)
+    {
+      g_clear_object (&result);
+      g_propagate_error (error, local);
+    }
+  return result;
+}
+
+/* ---- Parameters and children ---- */
+
+/**
+ * reformer_layer_get_device:
+ * @self: a layer
+ *
+ * Returns: (transfer none) (nullable): the device that holds the parameters, or %NULL for a layer that has none of its own
+ */
+ReformerDevice *
+reformer_layer_get_device (ReformerLayer *self)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  g_return_val_if_fail (REFORMER_IS_LAYER (self), NULL);
+
+  return priv->device;
+}
+
+static void
+collect (ReformerLayer *self,
+         gboolean       buffers,
+         GPtrArray     *into)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+  GPtrArray *own = buffers ? priv->buffers : priv->parameters;
+
+  for (guint i = 0; i < own->len; i++)
+    g_ptr_array_add (into, g_object_ref (own->pdata[i]));
+  for (guint i = 0; i < priv->children->len; i++)
+    collect (priv->children->pdata[i], buffers, into);
+}
+
+GPtrArray *
+reformer_layer_list_parameters (ReformerLayer *self)
+{
+  GPtrArray *list = g_ptr_array_new_with_free_func (g_object_unref);
+
+  collect (self, FALSE, list);
+  return list;
+}
+
+GPtrArray *
+reformer_layer_list_buffers (ReformerLayer *self)
+{
+  GPtrArray *list = g_ptr_array_new_with_free_func (g_object_unref);
+
+  collect (self, TRUE, list);
+  return list;
+}
+
+/**
+ * reformer_layer_get_parameters:
+ * @self: a layer
+ *
+ * The parameters of the layer and of its children.
+ *
+ * Returns: (transfer full): a list of [class@Parameter]
+ */
+GListModel *
+reformer_layer_get_parameters (ReformerLayer *self)
+{
+  GListStore *store;
+  g_autoptr (GPtrArray) list = NULL;
+
+  g_return_val_if_fail (REFORMER_IS_LAYER (self), NULL);
+
+  list = reformer_layer_list_parameters (self);
+  store = g_list_store_new (REFORMER_TYPE_PARAMETER);
+  g_list_store_splice (store, 0, 0, list->pdata, list->len);
+  return G_LIST_MODEL (store);
+}
+
+/**
+ * reformer_layer_add_parameter:
+ * @self: a layer
+ * @parameter: a parameter
+ *
+ * Makes a parameter belong to the layer: it is saved, loaded and trained with it.
+ */
+void
+reformer_layer_add_parameter (ReformerLayer     *self,
+                              ReformerParameter *parameter)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  g_return_if_fail (REFORMER_IS_LAYER (self));
+  g_return_if_fail (REFORMER_IS_PARAMETER (parameter));
+
+  g_ptr_array_add (priv->parameters, g_object_ref (parameter));
+}
+
+/**
+ * reformer_layer_add_child:
+ * @self: a layer
+ * @name: what the names of the child's parameters get before them, followed by a dot
+ * @child: a layer that this one is composed of
+ *
+ * Makes the parameters of another layer belong to this one.
+ */
+void
+reformer_layer_add_child (ReformerLayer *self,
+                          const char    *name,
+                          ReformerLayer *child)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+  g_autofree char *prefix = NULL;
+
+  g_return_if_fail (REFORMER_IS_LAYER (self));
+  g_return_if_fail (name != NULL);
+  g_return_if_fail (REFORMER_IS_LAYER (child) && child != self);
+
+  prefix = g_strconcat (name, ".", NULL);
+  reformer_layer_set_prefix (child, prefix);
+  g_ptr_array_add (priv->children, g_object_ref (child));
+  g_ptr_array_add (priv->child_names, g_strdup (name));
+}
+
+static void
+add_prefix (GPtrArray  *list,
+            const char *prefix)
+{
+  for (guint i = 0; i < list->len; i++)
+    {
+      g_autofree char *name = g_strconcat (prefix, reformer_parameter_get_name (list->pdata[i]), NULL);
+
+      reformer_parameter_set_name (list->pdata[i], name);
+    }
+}
+
+void
+reformer_layer_set_prefix (ReformerLayer *self,
+                           const char    *prefix)
+{
+  g_autoptr (GPtrArray) parameters = reformer_layer_list_parameters (self);
+  g_autoptr (GPtrArray) buffers = reformer_layer_list_buffers (self);
+
+  add_prefix (parameters, prefix);
+  add_prefix (buffers, prefix);
+}
+
+static ReformerParameter *
+make (ReformerLayer *self,
+      const char    *name,
+      ReformerStart  start,
+      guint          n_dims,
+      va_list        dims)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+  gint64 shape[8];
+  ReformerParameter *parameter;
+
+  for (guint i = 0; i < n_dims; i++)
+    shape[i] = va_arg (dims, gint64);
+  parameter = reformer_parameter_new (priv->device, name, shape, n_dims);
+  reformer_parameter_set_start (parameter, &start);
+  return parameter;
+}
+
+ReformerParameter *
+reformer_layer_make_parameter (ReformerLayer *self,
+                               const char    *name,
+                               ReformerStart  start,
+                               guint          n_dims,
+                               ...)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+  ReformerParameter *parameter;
+  va_list dims;
+
+  va_start (dims, n_dims);
+  parameter = make (self, name, start, n_dims, dims);
+  va_end (dims);
+  g_ptr_array_add (priv->parameters, parameter);
+  return parameter;
+}
+
+ReformerParameter *
+reformer_layer_make_buffer (ReformerLayer *self,
+                            const char    *name,
+                            ReformerStart  start,
+                            guint          n_dims,
+                            ...)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+  ReformerParameter *parameter;
+  va_list dims;
+
+  va_start (dims, n_dims);
+  parameter = make (self, name, start, n_dims, dims);
+  va_end (dims);
+  reformer_parameter_set_trainable (parameter, FALSE);
+  g_ptr_array_add (priv->buffers, parameter);
+  return parameter;
+}
+
+void
+reformer_layer_reset (ReformerLayer *self,
+                      ReformerRun   *run,
+                      guint64        seed)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  for (guint i = 0; i < priv->children->len; i++)
+    reformer_layer_reset (priv->children->pdata[i], run, seed);
+  if (priv->started)
+    return;
+  for (guint i = 0; i < priv->parameters->len; i++)
+    reformer_parameter_reset (priv->parameters->pdata[i], run, seed);
+  for (guint i = 0; i < priv->buffers->len; i++)
+    reformer_parameter_reset (priv->buffers->pdata[i], run, seed);
+  priv->started = reformer_run_ok (run);
+}
+
+/**
+ * reformer_layer_clear_gradients:
+ * @self: a layer
+ * @error: return location for an error
+ *
+ * Sets the gradients of all parameters to zero.
+ *
+ * Returns: %TRUE, or %FALSE with @error set: [error@DeviceError]
+ */
+gboolean
+reformer_layer_clear_gradients (ReformerLayer  *self,
+                                GError        **error)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+  g_autoptr (GPtrArray) list = NULL;
+  ReformerRun run;
+
+  g_return_val_if_fail (REFORMER_IS_LAYER (self), FALSE);
+
+  run = (ReformerRun) REFORMER_RUN_INIT (priv->device, NULL);
+  list = reformer_layer_list_parameters (self);
+  for (guint i = 0; i < list->len; i++)
+    reformer_parameter_clear_gradient (list->pdata[i], &run);
+  return reformer_run_finish (&run, error);
+}
+
+/* ---- Place in a stack ---- */
+
+/**
+ * reformer_layer_get_target:
+ * @self: a layer
+ *
+ * Returns: in a stack of two streams, the stream that the layer's output is added to
+ */
+int
+reformer_layer_get_target (ReformerLayer *self)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  g_return_val_if_fail (REFORMER_IS_LAYER (self), 0);
+
+  return priv->target;
+}
+
+/**
+ * reformer_layer_set_target:
+ * @self: a layer
+ * @target: 0 or 1: the stream that the output is added to
+ *
+ * In a stack of two streams a layer reads one stream and is added to the other.
+ */
+void
+reformer_layer_set_target (ReformerLayer *self,
+                           int            target)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  g_return_if_fail (REFORMER_IS_LAYER (self));
+  g_return_if_fail (target == 0 || target == 1);
+
+  if (priv->target == target)
+    return;
+  priv->target = target;
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_TARGET]);
+}
+
+guint
+reformer_layer_get_number (ReformerLayer *self)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  return priv->number;
+}
+
+void
+reformer_layer_set_number (ReformerLayer *self,
+                           guint          number)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  priv->number = number;
+}
+
+/* ---- Branches ---- */
+
+static ReformerTensor *
+branch_forward (ReformerLayer   *self,
+                ReformerTensor  *input,
+                ReformerTape    *tape,
+                GError         **error)
+{
+  const ReformerBranch *branch = REFORMER_LAYER_GET_CLASS (self)->internal;
+  ReformerRun *run = reformer_tape_get_run (tape);
+  g_autoptr (ReformerTensor) output = reformer_run_new_like (run, input);
+
+  if (output != NULL)
+    {
+      reformer_run_fill (run, reformer_span (output), 0, reformer_tensor_get_n_elements (output));
+      branch->accumulate (self, input, output, tape);
+      reformer_tape_push (tape, input);
+    }
+  return reformer_tape_check (tape, error) ? g_steal_pointer (&output) : NULL;
+}
+
+static ReformerTensor *
+branch_backward (ReformerLayer   *self,
+                 ReformerTensor  *gradient,
+                 ReformerTape    *tape,
+                 GError         **error)
+{
+  const ReformerBranch *branch = REFORMER_LAYER_GET_CLASS (self)->internal;
+  ReformerRun *run = reformer_tape_get_run (tape);
+  g_autoptr (ReformerTensor) input = reformer_tape_pop (tape);
+  g_autoptr (ReformerTensor) dx = NULL;
+
+  if (input == NULL)
+    {
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "backward of %s: nothing on the tape; its forward must come first, with the tape recording",
+                   G_OBJECT_TYPE_NAME (self));
+      return NULL;
+    }
+  if (reformer_tensor_get_n_elements (gradient) != reformer_tensor_get_n_elements (input) ||
+      reformer_tensor_get_dtype (gradient) != REFORMER_DTYPE_FLOAT32)
+    {
+      g_autofree char *seen = reformer_tensor_to_string (gradient), *wanted = reformer_tensor_to_string (input);
+
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "backward of %s: the gradient is %s; wanted %s", G_OBJECT_TYPE_NAME (self), seen, wanted);
+      return NULL;
+    }
+  dx = reformer_run_new_like (run, input);
+  if (dx != NULL)
+    {
+      reformer_run_fill (run, reformer_span (dx), 0, reformer_tensor_get_n_elements (dx));
+      branch->accumulate_backward (self, input, NULL, gradient, dx, tape);
+    }
+  return reformer_tape_check (tape, error) ? g_steal_pointer (&dx) : NULL;
+}
+
+void
+reformer_layer_class_set_branch (ReformerLayerClass   *klass,
+                                 const ReformerBranch *branch)
+{
+  klass->internal = branch;
+  klass->forward = branch_forward;
+  klass->backward = branch_backward;
+}
+
+/* The branch of a layer, unless a subclass has put a forward or backward of its own over it. */
+static const ReformerBranch *
+get_branch (ReformerLayer *self)
+{
+  ReformerLayerClass *klass = REFORMER_LAYER_GET_CLASS (self);
+
+  return klass->forward == branch_forward && klass->backward == branch_backward ? klass->internal : NULL;
+}
+
+/* target = / += / -= x, refusing what a function written elsewhere may return. */
+static void
+add_tensor (ReformerLayer  *self,
+            const char     *function,
+            ReformerTensor *x,
+            ReformerTensor *target,
+            ReformerStore   store,
+            ReformerRun    *run)
+{
+  const gsize n = reformer_tensor_get_n_elements (target);
+
+  if (reformer_tensor_get_n_elements (x) != n || reformer_tensor_get_dtype (x) != REFORMER_DTYPE_FLOAT32)
+    {
+      g_autofree char *seen = reformer_tensor_to_string (x), *wanted = reformer_tensor_to_string (target);
+
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "%s of %s returned %s; as a branch it must return %s",
+                         function, G_OBJECT_TYPE_NAME (self), seen, wanted);
+      return;
+    }
+  reformer_scale (run, 1.0f, reformer_span (x), reformer_span (target), n, store);
+}
+
+void
+reformer_layer_accumulate (ReformerLayer  *self,
+                           ReformerTensor *x,
+                           ReformerTensor *target,
+                           ReformerTape   *tape)
+{
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const ReformerBranch *branch = get_branch (self);
+
+  if (!reformer_run_ok (run))
+    return;
+  reformer_layer_reset (self, run, reformer_tape_get_seed (tape));
+  if (branch != NULL)
+    branch->accumulate (self, x, target, tape);
+  else
+    {
+      GError *error = NULL;
+      g_autoptr (ReformerTensor) y = reformer_layer_forward (self, x, tape, &error);
+
+      if (y != NULL)
+        add_tensor (self, "forward", y, target, REFORMER_STORE_ADD, run);
+      else
+        reformer_run_take (run, error);
+    }
+}
+
+void
+reformer_layer_accumulate_backward (ReformerLayer  *self,
+                                    ReformerTensor *x,
+                                    ReformerTensor *rebuild,
+                                    ReformerTensor *dy,
+                                    ReformerTensor *dx,
+                                    ReformerTape   *tape)
+{
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const ReformerBranch *branch = get_branch (self);
+  const ReformerRecord record = reformer_tape_get_record (tape);
+
+  if (!reformer_run_ok (run))
+    return;
+  if (branch != NULL)
+    branch->accumulate_backward (self, x, rebuild, dy, dx, tape);
+  else
+    {
+      GError *error = NULL;
+      g_autoptr (ReformerTensor) y = NULL;
+      g_autoptr (ReformerTensor) gradient = NULL;
+
+      if (record != REFORMER_RECORD_EVERYTHING)
+        {
+          reformer_tape_set_record (tape, REFORMER_RECORD_EVERYTHING);
+          y = reformer_layer_forward (self, x, tape, &error);
+          reformer_tape_set_record (tape, record);
+          if (y != NULL && rebuild != NULL)
+            add_tensor (self, "forward", y, rebuild, REFORMER_STORE_SUBTRACT, run);
+          g_clear_object (&y);
+        }
+      if (error == NULL)
+        gradient = reformer_layer_backward (self, dy, tape, &error);
+      if (gradient != NULL)
+        add_tensor (self, "backward", gradient, dx, REFORMER_STORE_ADD, run);
+      else
+        reformer_run_take (run, error);
+    }
+}
+
+/* ---- Helpers ---- */
+
+gboolean
+reformer_layer_check_input (ReformerLayer  *self,
+                            ReformerRun    *run,
+                            ReformerTensor *input,
+                            int             width,
+                            int            *B,
+                            int            *T)
+{
+  gsize n_dims;
+  g_autofree gint64 *shape = NULL;
+
+  if (!reformer_run_ok (run))
+    return FALSE;
+  shape = reformer_tensor_get_shape (input, &n_dims);
+  if (n_dims != 3 || shape[2] != width || reformer_tensor_get_dtype (input) != REFORMER_DTYPE_FLOAT32 || shape[0] * shape[1] > G_MAXINT32)
+    {
+      g_autofree char *seen = reformer_tensor_to_string (input);
+
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "input of %s is %s; wanted float32 [B, T, %d]", G_OBJECT_TYPE_NAME (self), seen, width);
+      return FALSE;
+    }
+  *B = (int) shape[0];
+  *T = (int) shape[1];
+  return TRUE;
+}
+
+ReformerTensor *
+reformer_run_new_like (ReformerRun    *run,
+                       ReformerTensor *like)
+{
+  gsize n_dims;
+  g_autofree gint64 *shape = reformer_tensor_get_shape (like, &n_dims);
+  g_autoptr (ReformerTensor) flat = reformer_run_new (run, reformer_tensor_get_dtype (like), 1, (gint64) reformer_tensor_get_n_elements (like));
+  ReformerTensor *tensor = NULL;
+
+  if (flat != NULL)
+    {
+      GError *error = NULL;
+
+      tensor = reformer_tensor_reshape (flat, shape, n_dims, &error);
+      if (tensor == NULL)
+        reformer_run_take (run, error);
+    }
+  return tensor;
+}

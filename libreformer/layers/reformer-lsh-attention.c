@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <libreformer/layers/reformer-lsh-attention.h>
+
+#include "layers/attention-private.h"
+#include "ops/hash.h"
+
+/**
+ * ReformerLshAttention:
+ *
+ * Attention by locality-sensitive hashing (Kitaev, Kaiser, Levskaya, "Reformer: the efficient Transformer", 2020): tokens are hashed into buckets by random
+ * rotations, sorted by bucket, and a token looks at those in its own chunk of that order and in neighbouring ones. Queries are the keys; several rounds of
+ * hashing are joined by their log-sum-exps.
+ *
+ * The rotations are drawn once, by the seed of the first tape, and are saved with the layer as `self_attention.rotations`, `[A, d, rounds, columns]`.
+ */
+
+/* Buckets are counted in 16 bits, and padding takes one more. */
+#define MAX_BUCKETS 65535
+
+struct _ReformerLshAttention
+{
+  ReformerAttention  parent_instance;
+
+  int                num_hashes;
+  int                n_factors;
+  int                factors[REFORMER_MAX_FACTORS];
+  gint64             n_buckets; /* product of the factors; 0: they do not fit */
+  char              *problem;   /* why not */
+  ReformerParameter *rotations; /* borrowed from the layer */
+};
+
+enum
+{
+  PROP_0,
+  PROP_NUM_HASHES,
+  PROP_NUM_BUCKETS,
+  N_PROPS
+};
+
+static GParamSpec *props[N_PROPS];
+
+G_DEFINE_FINAL_TYPE (ReformerLshAttention, reformer_lsh_attention, REFORMER_TYPE_ATTENTION)
+
+/* ---- Hashing and sorting, for the attention block ---- */
+
+static void
+begin (ReformerAttention     *attention,
+       ReformerAttentionPass *pass,
+       ReformerTape          *tape)
+{
+  ReformerLshAttention *self = REFORMER_LSH_ATTENTION (attention);
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const char *part;
+
+  if (self->problem != NULL)
+    {
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG, "%s", self->problem);
+      return;
+    }
+  if (pass->T <= attention->chunk)
+    return;
+  part = reformer_run_part (run, "buckets");
+  pass->buckets = reformer_run_new (run, REFORMER_DTYPE_UINT16, 4, (gint64) attention->heads, (gint64) self->num_hashes, (gint64) pass->B, (gint64) pass->T);
+  reformer_run_part (run, part);
+}
+
+static ReformerTensor *
+order (ReformerAttention     *attention,
+       ReformerAttentionPass *pass,
+       ReformerAttentionArgs *args,
+       ReformerTape          *tape)
+{
+  ReformerLshAttention *self = REFORMER_LSH_ATTENTION (attention);
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const gsize per_head = (gsize) self->num_hashes * pass->B * pass->T;
+  ReformerSpan buckets;
+  ReformerTensor *places;
+  int columns = 0;
+
+  args->circular = TRUE;
+  if (pass->buckets == NULL)
+    return NULL;
+  for (int i = 0; i < self->n_factors; i++)
+    columns += self->factors[i] / 2;
+  buckets = reformer_at (pass->buckets, args->first_head * per_head);
+  if (!pass->chosen)
+    {
+      ReformerHash hash = {
+        .rows = pass->B, .T = pass->T, .stride = args->stride, .heads = args->heads, .head_size = args->head_size,
+        .rounds = self->num_hashes, .max_rounds = self->num_hashes, .n_factors = self->n_factors, .x = args->q,
+        .rotations = reformer_parameter_value (self->rotations, run, (gsize) args->first_head * args->head_size * self->num_hashes * columns),
+        .mask = pass->mask,
+      };
+
+      memcpy (hash.factors, self->factors, sizeof hash.factors);
+      reformer_hash (run, &hash, buckets);
+    }
+  places = reformer_run_new (run, REFORMER_DTYPE_INT32, 4, (gint64) args->heads, (gint64) self->num_hashes, (gint64) pass->B, (gint64) pass->T);
+  if (places != NULL)
+    reformer_sort_buckets (run, buckets, (gsize) args->heads * self->num_hashes * pass->B, pass->T,
+                           (int) self->n_buckets + (pass->mask.tensor != NULL), reformer_span (places));
+  args->order = reformer_span (places);
+  args->rounds = self->num_hashes;
+  return places;
+}
+
+static const ReformerAttentionKind lsh_kind = { TRUE, TRUE, begin, order };
+
+/* ---- Object ---- */
+
+static void
+set_factors (ReformerLshAttention *self,
+             GVariant             *list)
+{
+  gsize n = 0;
+  const gint32 *factors = list != NULL ? g_variant_get_fixed_array (list, &n, sizeof *factors) : NULL;
+
+  g_clear_pointer (&self->problem, g_free);
+  self->n_factors = 0;
+  self->n_buckets = 1;
+  if (n < 1 || n > REFORMER_MAX_FACTORS)
+    self->problem = g_strdup_printf ("num-buckets has %" G_GSIZE_FORMAT " factors; wanted 1 to %d", n, REFORMER_MAX_FACTORS);
+  for (gsize i = 0; i < n && self->problem == NULL; i++)
+    {
+      if (factors[i] < 2 || factors[i] % 2 != 0)
+        self->problem = g_strdup_printf ("num-buckets has the factor %d; wanted an even number, such as %d", factors[i], MAX (2, factors[i] + (factors[i] & 1)));
+      else if ((self->n_buckets *= factors[i]) > MAX_BUCKETS - 1)
+        self->problem = g_strdup_printf ("num-buckets makes %" G_GINT64_FORMAT " buckets; wanted at most %d", self->n_buckets, MAX_BUCKETS - 1);
+      else
+        self->factors[self->n_factors++] = factors[i];
+    }
+}
+
+static void
+reformer_lsh_attention_constructed (GObject *object)
+{
+  ReformerLshAttention *self = REFORMER_LSH_ATTENTION (object);
+  ReformerAttention *attention = REFORMER_ATTENTION (object);
+  gint64 columns = 0;
+
+  G_OBJECT_CLASS (reformer_lsh_attention_parent_class)->constructed (object);
+  for (int i = 0; i < self->n_factors; i++)
+    columns += self->factors[i] / 2;
+  self->rotations = reformer_layer_make_buffer (REFORMER_LAYER (self), "self_attention.rotations", (ReformerStart) { .deviation = 1, .by_round = TRUE }, 4,
+                                                (gint64) attention->heads, (gint64) attention->head_size, (gint64) self->num_hashes, columns);
+}
+
+static void
+reformer_lsh_attention_finalize (GObject *object)
+{
+  ReformerLshAttention *self = REFORMER_LSH_ATTENTION (object);
+
+  g_free (self->problem);
+  G_OBJECT_CLASS (reformer_lsh_attention_parent_class)->finalize (object);
+}
+
+static void
+reformer_lsh_attention_get_property (GObject    *object,
+                                     guint       id,
+                                     GValue     *value,
+                                     GParamSpec *pspec)
+{
+  ReformerLshAttention *self = REFORMER_LSH_ATTENTION (object);
+
+  switch (id)
+    {
+    case PROP_NUM_HASHES:
+      g_value_set_int (value, self->num_hashes);
+      break;
+    case PROP_NUM_BUCKETS:
+      g_value_set_variant (value, g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, self->factors, (gsize) self->n_factors, sizeof (gint32)));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+reformer_lsh_attention_set_property (GObject      *object,
+                                     guint         id,
+                                     const GValue *value,
+                                     GParamSpec   *pspec)
+{
+  ReformerLshAttention *self = REFORMER_LSH_ATTENTION (object);
+
+  switch (id)
+    {
+    case PROP_NUM_HASHES:
+      self->num_hashes = g_value_get_int (value);
+      break;
+    case PROP_NUM_BUCKETS:
+      set_factors (self, g_value_get_variant (value));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+reformer_lsh_attention_class_init (ReformerLshAttentionClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const gint32 default_buckets = 64;
+
+  object_class->constructed = reformer_lsh_attention_constructed;
+  object_class->finalize = reformer_lsh_attention_finalize;
+  object_class->get_property = reformer_lsh_attention_get_property;
+  object_class->set_property = reformer_lsh_attention_set_property;
+  REFORMER_ATTENTION_CLASS (klass)->kind = &lsh_kind;
+
+  /**
+   * ReformerLshAttention:num-hashes:
+   *
+   * Rounds of hashing.
+   */
+  props[PROP_NUM_HASHES] = g_param_spec_int ("num-hashes", NULL, NULL, 1, 1024, 1, flags);
+  /**
+   * ReformerLshAttention:num-buckets:
+   *
+   * Number of buckets as a list of even factors: `[64]`, or `[8, 16]` for 128 buckets that cost 12 columns of rotations and not 64.
+   */
+  props[PROP_NUM_BUCKETS] = g_param_spec_variant ("num-buckets", NULL, NULL, G_VARIANT_TYPE ("ai"),
+                                                  g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, &default_buckets, 1, sizeof default_buckets), flags);
+  g_object_class_install_properties (object_class, N_PROPS, props);
+}
+
+static void
+reformer_lsh_attention_init (ReformerLshAttention *self)
+{
+}
+
+/**
+ * reformer_lsh_attention_new:
+ * @device: the device that holds the parameters
+ * @hidden_size: width H of input and output
+ * @num_attention_heads: number of heads A
+ * @attention_head_size: size d of a head
+ *
+ * Returns: (transfer full): a new LSH attention layer
+ */
+ReformerLshAttention *
+reformer_lsh_attention_new (ReformerDevice *device,
+                            int             hidden_size,
+                            int             num_attention_heads,
+                            int             attention_head_size)
+{
+  return g_object_new (REFORMER_TYPE_LSH_ATTENTION, "device", device, "hidden-size", hidden_size, "num-attention-heads", num_attention_heads,
+                       "attention-head-size", attention_head_size, NULL);
+}
+
+/**
+ * reformer_lsh_attention_get_num_hashes:
+ * @self: an LSH attention layer
+ *
+ * Returns: rounds of hashing
+ */
+int
+reformer_lsh_attention_get_num_hashes (ReformerLshAttention *self)
+{
+  g_return_val_if_fail (REFORMER_IS_LSH_ATTENTION (self), 0);
+
+  return self->num_hashes;
+}
+
+/**
+ * reformer_lsh_attention_get_num_buckets:
+ * @self: an LSH attention layer
+ * @n_factors: (out): number of factors
+ *
+ * Returns: (array length=n_factors) (transfer full): the factors of the number of buckets
+ */
+int *
+reformer_lsh_attention_get_num_buckets (ReformerLshAttention *self,
+                                        gsize                *n_factors)
+{
+  g_return_val_if_fail (REFORMER_IS_LSH_ATTENTION (self), NULL);
+  g_return_val_if_fail (n_factors != NULL, NULL);
+
+  *n_factors = (gsize) self->n_factors;
+  return g_memdup2 (self->factors, (gsize) self->n_factors * sizeof *self->factors);
+}
