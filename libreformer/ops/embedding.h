@@ -24,5 +24,10 @@ void reformer_embedding_backward (ReformerRun           *run,
                                   int                    width,
                                   const ReformerRows    *rows,
                                   const ReformerDropout *dropout);
+/* positions[n] = start + n % T (int32), so that a table of positions is an embedding. */
+void reformer_positions_fill     (ReformerRun           *run,
+                                  ReformerSpan           positions,
+                                  gsize                  start,
+                                  const ReformerRows    *rows);
 
 G_END_DECLS

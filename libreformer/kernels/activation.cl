@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+// Activations of arrays of tokens, with the dropout that stands before them: y = f (dropout (x)). With f = identity this is dropout itself.
+//
+// -DACTIVATION=n chooses f; the numbers are those of ReformerActivation (ops/activation.h).
+//
+// x, y, dy, dx [count, width], a piece of the tokens of a batch [B, T]. Dropout counts the elements of one sequence through (index =
+// t * width + column), so work is cut along that index: work-item (i, j) has in sequence first / T + j the elements whose index lies in
+// the i-th run of `span` (a multiple of VW) that the piece touches. Vectors start at multiples of VW, hence at a whole word of Philox.
+
+#define LINEAR 0
+#define RELU 1
+#define RELU2 2
+#define RELU6 3
+#define LEAKY_RELU 4
+#define GELU 5
+#define GELU_10 6
+#define GELU_TANH 7
+#define QUICK_GELU 8
+#define SILU 9
+#define HARDSWISH 10
+#define MISH 11
+#define SQRTSOFTPLUS 12
+#define LAPLACE 13
+#define SIGMOID 14
+#define TANH 15
+
+#ifndef ACTIVATION
+#define ACTIVATION LINEAR
+#endif
+
+// Comparisons are written so that a NaN stays one.
+
+// exp (x), relative error below 1e-7 from -87.3 to 88.7, constant beyond: x = n ln 2 + r, and a polynomial of degree 6 for exp (r).
+inline vec
+exponential (vec x)
+{
+  x = select (x, (vec) -87.3f, x < -87.3f);
+  x = select (x, (vec) 88.7f, x > 88.7f);
+
+  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
+  const vec m = fma (x, (vec) 1.44269504f, (vec) 12582912.0f);
+  const vec n = m - 12582912.0f;
+  const vec r = fma (n, (vec) 2.12194440e-4f, fma (n, (vec) -0.693359375f, x));
+
+  vec p = fma (r, (vec) 0.0013814467f, (vec) 0.008368781f);
+  p = fma (p, r, (vec) 0.041668393f);
+  p = fma (p, r, (vec) 0.1666652f);
+  p = fma (p, r, (vec) 0.49999994f);
+  p = fma (p, r * r, r) + 1.0f;
+  return p * as_vec ((as_ivec (m) << 23) + 0x3f800000);
+}
+
+inline vec
+sigmoid (vec x)
+{
+  return 1.0f / (1.0f + exponential (-x));
+}
+
+// The distribution function of the normal distribution, (1 + erf (x / sqrt (2))) / 2, and in *density exp (-x^2 / 2). Absolute error of
+// erf below 1e-7 and relative error of both tails below 1e-6: within 1, x times a polynomial in x^2; beyond, exp (-x^2 / 2) times a
+// polynomial in 1 / (1 + 0.28 |x|). Both fitted to the least relative error.
+inline vec
+normal (vec x, vec *density)
+{
+  const vec s = x * x, t = fabs (x);
+  const vec e = exponential (-0.5f * s);
+  const vec k = 1.0f / fma (t, (vec) 0.28f, (vec) 1.0f);
+
+  vec q = fma (k, (vec) -0.059083994f, (vec) 0.13041465f);
+  q = fma (q, k, (vec) -0.0025854912f);
+  q = fma (q, k, (vec) 0.109479025f);
+  q = fma (q, k, (vec) 0.097707905f);
+  q = fma (q, k, (vec) 0.11231748f);
+  q = fma (q, k, (vec) 0.11167398f);
+  q *= k * e;
+  q = select (q, 1.0f - q, x > 0.0f);
+
+  vec p = fma (s, (vec) -7.638248e-06f, (vec) 0.00011345003f);
+  p = fma (p, s, (vec) -0.0011863012f);
+  p = fma (p, s, (vec) 0.009973315f);
+  p = fma (p, s, (vec) -0.06649036f);
+  p = fma (p, s, (vec) 0.3989423f);
+
+  *density = e;
+  return select (q, fma (p, x, (vec) 0.5f), t < 1.0f);
+}
+
+#define DENSITY_0 0.39894228f // 1 / sqrt (2 pi)
+
+#define MU 0.707107f
+#define SIGMA 0.282095f
+
+// f (x)
+inline vec
+activation (vec x)
+{
+#if ACTIVATION == RELU
+  return select (x, (vec) 0.0f, x < 0.0f);
+#elif ACTIVATION == RELU2
+  const vec r = select (x, (vec) 0.0f, x < 0.0f);
+  return r * r;
+#elif ACTIVATION == RELU6
+  const vec r = select (x, (vec) 0.0f, x < 0.0f);
+  return select (r, (vec) 6.0f, r > 6.0f);
+#elif ACTIVATION == LEAKY_RELU
+  return select (x, 0.01f * x, x < 0.0f);
+#elif ACTIVATION == GELU
+  vec density;
+  return x * normal (x, &density);
+#elif ACTIVATION == GELU_10
+  vec density;
+  const vec y = x * normal (x, &density);
+  return select (y, (vec) 10.0f, y > 10.0f);
+#elif ACTIVATION == GELU_TANH
+  // 1 + tanh (u) = 2 sigmoid (2 u)
+  return x * sigmoid (1.5957691f * x * fma (0.044715f * x, x, (vec) 1.0f));
+#elif ACTIVATION == QUICK_GELU
+  return x * sigmoid (1.702f * x);
+#elif ACTIVATION == SILU
+  return x * sigmoid (x);
+#elif ACTIVATION == HARDSWISH
+  vec r = x + 3.0f;
+  r = select (r, (vec) 0.0f, r < 0.0f);
+  r = select (r, (vec) 6.0f, r > 6.0f);
+  return x * r / 6.0f;
+#elif ACTIVATION == MISH
+  // tanh (log (1 + e)) = n / (n + 2) with n = (1 + e)^2 - 1
+  const vec e = exponential (select (x, (vec) 20.0f, x > 20.0f)), n = e * (e + 2.0f);
+  return x * (n / (n + 2.0f));
+#elif ACTIVATION == SQRTSOFTPLUS
+  const vec far = exponential (0.5f * x);
+  return select (sqrt (select (x, (vec) 0.0f, x < 0.0f) + log1p (exponential (-fabs (x)))), far, x < -20.0f);
+#elif ACTIVATION == LAPLACE
+  vec density;
+  return normal ((x - MU) / SIGMA, &density);
+#elif ACTIVATION == SIGMOID
+  return sigmoid (x);
+#elif ACTIVATION == TANH
+  return tanh (x);
+#else
+  return x;
+#endif
+}
+
+// f' (x)
+inline vec
+slope (vec x)
+{
+#if ACTIVATION == RELU
+  return select ((vec) 0.0f, (vec) 1.0f, x > 0.0f);
+#elif ACTIVATION == RELU2
+  return select ((vec) 0.0f, 2.0f * x, x > 0.0f);
+#elif ACTIVATION == RELU6
+  return select ((vec) 0.0f, (vec) 1.0f, (x > 0.0f) & (x < 6.0f));
+#elif ACTIVATION == LEAKY_RELU
+  return select ((vec) 0.01f, (vec) 1.0f, x > 0.0f);
+#elif ACTIVATION == GELU || ACTIVATION == GELU_10
+  vec density;
+  const vec p = normal (x, &density), d = fma (x * DENSITY_0, density, p);
+#if ACTIVATION == GELU_10
+  return select (d, (vec) 0.0f, x * p > 10.0f);
+#else
+  return d;
+#endif
+#elif ACTIVATION == GELU_TANH
+  const vec v = 1.5957691f * x * fma (0.044715f * x, x, (vec) 1.0f);
+  const vec e = exponential (-v), s = 1.0f / (1.0f + e);
+  return fma (x * s * (e * s), 1.5957691f * fma (0.134145f * x, x, (vec) 1.0f), s);
+#elif ACTIVATION == QUICK_GELU
+  const vec e = exponential (-1.702f * x), s = 1.0f / (1.0f + e);
+  return fma (1.702f * x * s, e * s, s);
+#elif ACTIVATION == SILU
+  const vec e = exponential (-x), s = 1.0f / (1.0f + e);
+  return fma (x * s, e * s, s);
+#elif ACTIVATION == HARDSWISH
+  return select (select (x / 3.0f + 0.5f, (vec) 0.0f, x < -3.0f), (vec) 1.0f, x > 3.0f);
+#elif ACTIVATION == MISH
+  const vec e = exponential (select (x, (vec) 20.0f, x > 20.0f)), n = e * (e + 2.0f), r = 1.0f / (n + 2.0f);
+  return fma (4.0f * x * e * (1.0f + e) * r, r, n * r);
+#elif ACTIVATION == SQRTSOFTPLUS
+  const vec far = 0.5f * exponential (0.5f * x);
+  const vec y = sqrt (select (x, (vec) 0.0f, x < 0.0f) + log1p (exponential (-fabs (x))));
+  return select (0.5f * sigmoid (x) / y, far, x < -20.0f);
+#elif ACTIVATION == LAPLACE
+  vec density;
+  normal ((x - MU) / SIGMA, &density);
+  return density * (DENSITY_0 / SIGMA);
+#elif ACTIVATION == SIGMOID
+  const vec e = exponential (-x), s = 1.0f / (1.0f + e);
+  return s * (e * s);
+#elif ACTIVATION == TANH
+  const vec t = tanh (x);
+  return fma (-t, t, (vec) 1.0f);
+#else
+  return (vec) 1.0f;
+#endif
+}
+
+// Philox for the VW elements from index on, a multiple of VW. Each lane of 64 bits holds two words of a counter, (x, y) in the even and
+// (z, w) in the odd lanes, so that one widening product per round serves both halves and the words come out in the elements' order.
+#if VW == 16
+typedef ulong8 lvec;
+#define LANES(a, b, c, d) (a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d)
+#define PAIRS(a, b) (a, b, a, b, a, b, a, b)
+#define COUNT (lvec) (0, 0, 1, 0, 2, 0, 3, 0)
+#define as_lvec as_ulong8
+#define as_uvec as_uint16
+#define REVERSE(v) (v).s32107654ba98fedc
+#else
+typedef ulong4 lvec;
+#define LANES(a, b, c, d) (a, b, c, d, a, b, c, d)
+#define PAIRS(a, b) (a, b, a, b)
+#define COUNT (lvec) (0, 0, 1, 0)
+#define as_lvec as_ulong4
+#define as_uvec as_uint8
+#define REVERSE(v) (v).s32107654
+#endif
+
+inline vec
+dropout_factors (uint4 key, float scale, uint sequence, ulong index)
+{
+  const lvec m = (lvec) PAIRS (0xD2511F53ul, 0xCD9E8D57ul);
+  const uvec step = (uvec) LANES (0x9E3779B9u, 0, 0xBB67AE85u, 0);
+  uvec k = (uvec) LANES (key.x, 0, key.y, 0);
+  lvec c = (lvec) PAIRS (index >> 2, (ulong) sequence | (ulong) key.z << 32) + COUNT;
+
+#pragma unroll
+  for (int i = 0; i < 10; i++)
+    {
+      const lvec p = (c & 0xfffffffful) * m;
+
+      c = as_lvec (REVERSE (as_uvec (p)) ^ k) ^ (c >> 32);
+      k += step;
+    }
+  return select ((vec) 0.0f, (vec) scale, as_uvec (c) >= (uvec) key.w);
+}
+
+// The indices of a work-item, from `from` to `to`; element i of the sequence is at base + i of the arrays.
+#define ITEM                                                                                   \
+  const ulong row = first / (ulong) T + get_global_id (1);                                     \
+  const ulong row_first = row * (ulong) T;                                                     \
+  const ulong begin = (max (first, row_first) - row_first) * (ulong) width;                    \
+  const ulong end = (min (first + (ulong) count, row_first + (ulong) T) - row_first) * (ulong) width; \
+  const ulong part = begin / (ulong) span + get_global_id (0);                                 \
+  const ulong from = max (begin, part * (ulong) span);                                         \
+  const ulong to = min (end, (part + 1) * (ulong) span);                                       \
+  const ulong base = (row_first - first) * (ulong) width;
+
+// n elements from p on, 0 beside them; lanes lo to hi.
+inline vec
+load_part (__global const float *p, int lo, int hi)
+{
+  float lanes[VW];
+
+  for (int l = 0; l < VW; l++)
+    lanes[l] = l >= lo && l < hi ? p[l] : 0.0f;
+  return LOAD (lanes);
+}
+
+inline void
+store_part (__global float *p, int lo, int hi, vec v)
+{
+  float lanes[VW];
+
+  STORE_PRIVATE (lanes, v);
+  for (int l = lo; l < hi; l++)
+    p[l] = lanes[l];
+}
+
+// store: 0 sets, 1 adds, 2 subtracts.
+inline vec
+joined (vec old, vec v, int store)
+{
+  return store == 1 ? old + v : old - v;
+}
+
+__kernel void
+activation_forward (SPAN (const float, x), SPAN (float, y), int width, ulong first, int count, int T, int span, int store,
+                    uint4 key, float scale, uint sequence)
+{
+  BEGIN (const float, x);
+  BEGIN (float, y);
+  ITEM
+
+  for (ulong i = from / VW * VW; i < to; i += VW)
+    {
+      const ulong at = base + i;
+      const int lo = i < from ? (int) (from - i) : 0, hi = (int) min (to - i, (ulong) VW);
+      const bool whole = lo == 0 && hi == VW;
+      vec v = whole ? LOAD (x + at) : load_part (x + at, lo, hi);
+
+      if (key.w != 0)
+        v *= dropout_factors (key, scale, sequence + (uint) row, i);
+      v = activation (v);
+      if (whole)
+        {
+          if (store != 0)
+            v = joined (LOAD (y + at), v, store);
+          STORE_GLOBAL (y + at, v);
+        }
+      else
+        {
+          if (store != 0)
+            v = joined (load_part (y + at, lo, hi), v, store);
+          store_part (y + at, lo, hi, v);
+        }
+    }
+}
+
+__kernel void
+activation_backward (SPAN (const float, x), SPAN (const float, dy), SPAN (float, dx), int width, ulong first, int count, int T, int span,
+                     uint4 key, float scale, uint sequence)
+{
+  BEGIN (const float, x);
+  BEGIN (const float, dy);
+  BEGIN (float, dx);
+  ITEM
+
+  for (ulong i = from / VW * VW; i < to; i += VW)
+    {
+      const ulong at = base + i;
+      const int lo = i < from ? (int) (from - i) : 0, hi = (int) min (to - i, (ulong) VW);
+      const bool whole = lo == 0 && hi == VW;
+      const vec v = whole ? LOAD (x + at) : load_part (x + at, lo, hi);
+      vec d = whole ? LOAD (dy + at) : load_part (dy + at, lo, hi);
+
+      if (key.w != 0)
+        {
+          const vec factors = dropout_factors (key, scale, sequence + (uint) row, i);
+
+          d *= slope (v * factors) * factors;
+        }
+      else
+        d *= slope (v);
+      if (whole)
+        STORE_GLOBAL (dx + at, d);
+      else
+        store_part (dx + at, lo, hi, d);
+    }
+}

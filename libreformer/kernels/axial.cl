@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+// Axial positions, one axis a launch. Position q has on an axis the coordinate q / stride % size; the axis' table [size, dim] stands in columns
+// [column, column + dim) of the vectors [count, width]. The position of token n is start + n % T, or positions[n] where given is not 0.
+//
+// factors [sequences, n_factors] are dropout's, one line a sequence from first / T on. drop: 0 none; 1 one factor for each coordinate on
+// the second axis (stride2, n_factors); 2 one for each of the width components.
+
+inline int
+coordinate (ulong q, ulong stride, int size)
+{
+  return (int) (q / stride % (ulong) size);
+}
+
+// factors[j, 4 i ... 4 i + 3]. Work-item (i, j); `sequence` is that of line 0.
+__kernel void
+axial_factors (SPAN (float, factors), int n_factors, uint4 key, float scale, uint sequence)
+{
+  BEGIN (float, factors);
+  const ulong i = get_global_id (0) * 4, j = get_global_id (1);
+
+  if (i >= (ulong) n_factors)
+    return;
+
+  const uint4 w = dropout_words (key, sequence + (uint) j, i >> 2);
+  const float4 f = select ((float4) 0.0f, (float4) scale, w >= (uint4) key.w);
+  __global float *p = factors + j * (ulong) n_factors + i;
+
+  if (i + 4 <= (ulong) n_factors)
+    vstore4 (f, 0, p);
+  else
+    {
+      p[0] = f.x;
+      if (i + 1 < (ulong) n_factors)
+        p[1] = f.y;
+      if (i + 2 < (ulong) n_factors)
+        p[2] = f.z;
+    }
+}
+
+// x[n] += factor * weight[coordinate]. Work-item i has `rows` tokens from i * rows on.
+__kernel void
+axial_forward (SPAN (const int, positions), int given, ulong start, SPAN (const float, weight), int size, int dim, ulong stride,
+               SPAN (float, x), int width, int column, ulong first, int count, int T, int rows, SPAN (const float, factors), int drop,
+               int n_factors, ulong stride2)
+{
+  BEGIN (const int, positions);
+  BEGIN (const float, weight);
+  BEGIN (float, x);
+  BEGIN (const float, factors);
+  const ulong from = get_global_id (0) * (ulong) rows, to = min (from + (ulong) rows, (ulong) count);
+
+  for (ulong r = from; r < to; r++)
+    {
+      const ulong n = first + r, row = n / (ulong) T;
+      const ulong q = given != 0 ? (ulong) positions[r] : start + (n - row * (ulong) T);
+      __global const float *w = weight + (ulong) coordinate (q, stride, size) * (ulong) dim;
+      __global const float *f = factors + (row - first / (ulong) T) * (ulong) n_factors;
+      __global float *z = x + r * (ulong) width + column;
+      int c = 0;
+
+      if (drop == 2)
+        {
+          f += column;
+          for (; c + VW <= dim; c += VW)
+            STORE_GLOBAL (z + c, fma (LOAD (f + c), LOAD (w + c), LOAD (z + c)));
+          for (; c < dim; c++)
+            z[c] = fma (f[c], w[c], z[c]);
+        }
+      else
+        {
+          const float factor = drop == 1 ? f[coordinate (q, stride2, n_factors)] : 1.0f;
+
+          for (; c + VW <= dim; c += VW)
+            STORE_GLOBAL (z + c, fma ((vec) factor, LOAD (w + c), LOAD (z + c)));
+          for (; c < dim; c++)
+            z[c] = fma (factor, w[c], z[c]);
+        }
+    }
+}
+
+inline vec
+load_first (__global const float *p, int n)
+{
+  float lanes[VW];
+
+  if (n == VW)
+    return LOAD (p);
+  for (int l = 0; l < VW; l++)
+    lanes[l] = l < n ? p[l] : 0.0f;
+  return LOAD (lanes);
+}
+
+// dweight[a] += the sum of factor * (d1[n] + d2[n]) over the tokens with coordinate a, in their order; first is 0. Work-item (i, a): columns
+// i * VW to (i + 1) * VW of the axis. Positions that run on are stepped through, others are all looked at.
+__kernel void
+axial_backward (SPAN (const int, positions), int given, ulong start, SPAN (float, dweight), int size, int dim, ulong stride,
+                SPAN (const float, d1), SPAN (const float, d2), int two, int width, int column, int count, int T,
+                SPAN (const float, factors), int drop, int n_factors, ulong stride2)
+{
+  BEGIN (const int, positions);
+  BEGIN (float, dweight);
+  BEGIN (const float, d1);
+  BEGIN (const float, d2);
+  BEGIN (const float, factors);
+  const ulong left = get_global_id (0) * VW, a = get_global_id (1);
+
+  if (left >= (ulong) dim)
+    return;
+
+  const int n = (int) min ((ulong) VW, (ulong) dim - left);
+  const ulong period = stride * (ulong) size, low = a * stride;
+  vec sum = (vec) 0.0f;
+
+  for (ulong row = 0; row * (ulong) T < (ulong) count; row++)
+    {
+      const ulong before = row * (ulong) T, end = min ((ulong) T, (ulong) count - before);
+      __global const float *f = factors + row * (ulong) n_factors;
+
+      for (ulong t = 0; t < end;)
+        {
+          ulong q = given != 0 ? (ulong) positions[before + t] : start + t, run = 1;
+          const ulong m = q % period;
+
+          if (m < low || m >= low + stride)
+            {
+              t += given != 0 ? 1 : m < low ? low - m : period - m + low;
+              continue;
+            }
+          if (given == 0)
+            run = min (low + stride - m, end - t);
+          for (; run > 0; run--, t++, q++)
+            {
+              const ulong at = (before + t) * (ulong) width + (ulong) column + left;
+              vec g = load_first (d1 + at, n);
+
+              if (two != 0)
+                g += load_first (d2 + at, n);
+              if (drop == 1)
+                g *= f[coordinate (q, stride2, n_factors)];
+              else if (drop == 2)
+                g *= load_first (f + column + left, n);
+              sum += g;
+            }
+        }
+    }
+
+  __global float *z = dweight + a * (ulong) dim + left;
+
+  if (n == VW)
+    STORE_GLOBAL (z, LOAD (z) + sum);
+  else
+    {
+      float lanes[VW];
+
+      STORE_PRIVATE (lanes, sum);
+      for (int c = 0; c < n; c++)
+        z[c] += lanes[c];
+    }
+}

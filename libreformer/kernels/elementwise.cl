@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+// Plain arithmetic on arrays. Dropout is the identity activation (activation.cl).
+
+// y = a x (store 0), y += a x (1) or y -= a x (2), n elements. Work-item i has the i-th run of `span` elements.
+__kernel void
+scale (SPAN (const float, x), SPAN (float, y), ulong n, int span, int store, float a)
+{
+  BEGIN (const float, x);
+  BEGIN (float, y);
+  const ulong from = get_global_id (0) * (ulong) span, to = min (from + (ulong) span, n);
+  ulong i = from;
+
+  if (from >= n)
+    return;
+  if (store == 0)
+    {
+      for (; i + VW <= to; i += VW)
+        STORE_GLOBAL (y + i, a * LOAD (x + i));
+      for (; i < to; i++)
+        y[i] = a * x[i];
+    }
+  else
+    {
+      const float b = store == 1 ? a : -a;
+
+      for (; i + VW <= to; i += VW)
+        STORE_GLOBAL (y + i, fma ((vec) b, LOAD (x + i), LOAD (y + i)));
+      for (; i < to; i++)
+        y[i] = fma (b, x[i], y[i]);
+    }
+}
+
+// Rows of x [count, width] whose mask is 0 become 0. Work-item i has `rows` rows from i * rows on.
+__kernel void
+mask_rows (SPAN (float, x), int width, int count, int rows, SPAN (const uchar, mask))
+{
+  BEGIN (float, x);
+  BEGIN (const uchar, mask);
+  const ulong from = get_global_id (0) * (ulong) rows, to = min (from + (ulong) rows, (ulong) count);
+
+  for (ulong r = from; r < to; r++)
+    if (mask[r] == 0)
+      {
+        __global float *p = x + r * (ulong) width;
+        int c = 0;
+
+        for (; c + VW <= width; c += VW)
+          STORE_GLOBAL (p + c, (vec) 0.0f);
+        for (; c < width; c++)
+          p[c] = 0.0f;
+      }
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "compute/device-private.h"
+#include "ops/rows.h"
+
+G_BEGIN_DECLS
+
+/* How much a work-item does, for kernels that are written once: enough to be worth a work-group on a processor, little and of many on a GPU.
+ * Nothing computed depends on it. */
+
+#define REFORMER_ITEM_ELEMENTS 8192
+
+/* `n` tasks of `size` elements each: how many of them an item takes. */
+static inline gsize
+reformer_tasks_per_item (ReformerDevice *device,
+                         gsize           n,
+                         gsize           size)
+{
+  const gsize items = 8 * (gsize) reformer_device_get_compute_units (device);
+  const gsize most = MAX (REFORMER_ITEM_ELEMENTS / MAX (size, 1), 1);
+
+  return reformer_device_is_wide (device) ? CLAMP (n / items, 1, most) : 1;
+}
+
+/* As above for `n` single elements, in whole vectors. */
+static inline gsize
+reformer_elements_per_item (ReformerDevice *device,
+                            gsize           n)
+{
+  const gsize width = reformer_device_get_vector_width (device);
+
+  return reformer_tasks_per_item (device, n / width, width) * width;
+}
+
+static inline gsize
+reformer_divide_up (gsize n,
+                    gsize by)
+{
+  return (n + by - 1) / by;
+}
+
+G_END_DECLS
