@@ -48,6 +48,11 @@ void               reformer_layer_set_number          (ReformerLayer        *sel
 /* Prefixes the names of all parameters and buffers, children included. */
 void               reformer_layer_set_prefix          (ReformerLayer        *self,
                                                        const char           *prefix);
+/* A child whose parameters keep their names, and its end. */
+void               reformer_layer_adopt               (ReformerLayer        *self,
+                                                       ReformerLayer        *child);
+void               reformer_layer_disown              (ReformerLayer        *self,
+                                                       ReformerLayer        *child);
 /* Makes a parameter (float32, n_dims dimensions given as gint64) and adds it. The layer keeps it; the pointer is borrowed. */
 ReformerParameter *reformer_layer_make_parameter      (ReformerLayer        *self,
                                                        const char           *name,

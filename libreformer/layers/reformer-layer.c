@@ -20,7 +20,6 @@ typedef struct
   GPtrArray      *parameters; /* own */
   GPtrArray      *buffers;    /* own */
   GPtrArray      *children;
-  GPtrArray      *child_names;
   int             target;
   guint           number;
   gboolean        started;
@@ -46,7 +45,6 @@ reformer_layer_finalize (GObject *object)
   g_ptr_array_unref (priv->parameters);
   g_ptr_array_unref (priv->buffers);
   g_ptr_array_unref (priv->children);
-  g_ptr_array_unref (priv->child_names);
   g_clear_object (&priv->device);
   G_OBJECT_CLASS (reformer_layer_parent_class)->finalize (object);
 }
@@ -127,7 +125,6 @@ reformer_layer_init (ReformerLayer *self)
   priv->parameters = g_ptr_array_new_with_free_func (g_object_unref);
   priv->buffers = g_ptr_array_new_with_free_func (g_object_unref);
   priv->children = g_ptr_array_new_with_free_func (g_object_unref);
-  priv->child_names = g_ptr_array_new_with_free_func (g_free);
 }
 
 /* ---- Forward and backward ---- */
@@ -320,7 +317,6 @@ reformer_layer_add_child (ReformerLayer *self,
                           const char    *name,
                           ReformerLayer *child)
 {
-  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
   g_autofree char *prefix = NULL;
 
   g_return_if_fail (REFORMER_IS_LAYER (self));
@@ -329,8 +325,25 @@ reformer_layer_add_child (ReformerLayer *self,
 
   prefix = g_strconcat (name, ".", NULL);
   reformer_layer_set_prefix (child, prefix);
+  reformer_layer_adopt (self, child);
+}
+
+void
+reformer_layer_adopt (ReformerLayer *self,
+                      ReformerLayer *child)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
   g_ptr_array_add (priv->children, g_object_ref (child));
-  g_ptr_array_add (priv->child_names, g_strdup (name));
+}
+
+void
+reformer_layer_disown (ReformerLayer *self,
+                       ReformerLayer *child)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  g_ptr_array_remove (priv->children, child);
 }
 
 static void

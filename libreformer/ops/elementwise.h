@@ -20,6 +20,14 @@ void reformer_dropout (ReformerRun           *run,
                        const ReformerRows    *rows,
                        const ReformerDropout *dropout,
                        ReformerStore          store);
+/* y[n][0 .. width-1] = x[n][0 .. width-1], count rows with leading dimensions of their own. */
+void reformer_copy_columns (ReformerRun      *run,
+                            ReformerSpan      x,
+                            int               ldx,
+                            ReformerSpan      y,
+                            int               ldy,
+                            int               width,
+                            gsize             count);
 /* Sets rows to zero where mask (uint8 [count], 1 = keep) is 0. */
 void reformer_mask_rows (ReformerRun         *run,
                          ReformerSpan         x,
