@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/attention.h"
+
+#include "compute/device-private.h"
+#include "ops/attention-private.h"
+
+#include <libreformer/compute/reformer-device-error.h>
+
+#define FAMILY "wide/attention"
+
+/* The kernels' flags. */
+enum
+{
+  CIRCULAR = 1,
+  CAUSAL = 2,
+  SELF_LAST = 4,
+  SHARED = 8,
+  ORDERED = 16,
+  MASKED = 32,
+};
+
+/* Chunks a group walks along at most: keys that two chunks share are fetched once. */
+#define MAX_SPAN 32
+
+typedef struct
+{
+  char options[80];
+  int  queries; /* places of a query tile */
+  int  keys;    /* places of a key tile */
+} Tiles;
+
+static gboolean
+check (ReformerRun             *run,
+       const ReformerAttentionArgs *a)
+{
+  const gboolean full = a->chunk >= a->T;
+
+  if (!reformer_run_ok (run))
+    return FALSE;
+  if (a->rows < 0 || a->T < 0 || a->heads < 0 || a->head_size < 1 || a->rounds < 1 || a->chunk < 1 || a->before < 0 || a->after < 0 || a->first_head < 0)
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID,
+                       "attention: %d rows of %d tokens, %d heads of %d from %d on, %d rounds, chunk %d, %d before, %d after: none may be negative, nor head size, rounds and chunk 0",
+                       a->rows, a->T, a->heads, a->head_size, a->first_head, a->rounds, a->chunk, a->before, a->after);
+  else if ((gint64) a->heads * a->head_size > a->stride)
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "attention: %d heads of %d do not fit in rows of %d", a->heads, a->head_size, a->stride);
+  else if (!full && a->T % a->chunk != 0)
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "attention: %d tokens are not a multiple of chunk %d", a->T, a->chunk);
+  else if (a->order.tensor == NULL && a->rounds != 1)
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "attention: %d rounds without an order, not 1", a->rounds);
+  else if ((gint64) a->rounds * a->T > G_MAXINT / 4 || (!full && ((gint64) a->before + a->after + 1) * a->chunk > G_MAXINT / 4))
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT, "attention: %d rounds of %d tokens, or a window of %d + 1 + %d chunks of %d, are more than %d places",
+                       a->rounds, a->T, a->before, a->after, a->chunk, G_MAXINT / 4);
+  return reformer_run_ok (run);
+}
+
+static int
+flags_of (const ReformerAttentionArgs *a)
+{
+  return (a->circular ? CIRCULAR : 0) | (a->causal ? CAUSAL : 0) | (a->self_last ? SELF_LAST : 0) | (a->k.tensor == NULL ? SHARED : 0) |
+         (a->order.tensor != NULL ? ORDERED : 0) | (a->mask.tensor != NULL ? MASKED : 0);
+}
+
+/* The largest tiles whose arrays fit in the device's local memory; counted as in the kernels. */
+static gboolean
+choose_tiles (ReformerRun             *run,
+              const ReformerAttentionArgs *a,
+              Tiles                   *tiles)
+{
+  static const int sizes[][2] = { { 64, 64 }, { 32, 32 }, { 32, 16 } };
+  const int lanes = 2 * reformer_device_get_vector_width (run->device);
+  const gsize width = (gsize) (a->head_size + lanes - 1) / lanes * lanes;
+  const guint64 memory = reformer_device_get_local_memory (run->device) / sizeof (float);
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      const int q = sizes[i][0], k = sizes[i][1];
+      const gsize forward = width * (4 * k + 2 * q) + 2 * k * lanes, queries = width * (2 * k + 3 * q) + 3 * k * lanes;
+      const gsize keys = width * 4 * (k + lanes) + 3 * k * lanes;
+
+      if (MAX (MAX (forward, queries), keys) + 2048 > memory)
+        continue;
+      tiles->queries = q;
+      tiles->keys = k;
+      g_snprintf (tiles->options, sizeof tiles->options, "-DHEAD_SIZE=%d -DQUERIES=%d -DKEYS=%d", a->head_size, q, k);
+      return TRUE;
+    }
+  reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT,
+                     "attention: head size %d needs more local memory than the %" G_GUINT64_FORMAT " bytes of device %s", a->head_size,
+                     reformer_device_get_local_memory (run->device), reformer_device_get_name (run->device));
+  return FALSE;
+}
+
+/* Groups enough for all compute units to be busy to the end, else as long as they may be. Results do not depend on it. */
+static int
+choose_span (ReformerRun             *run,
+             const ReformerAttentionArgs *a,
+             gsize                    tiles)
+{
+  const gsize wanted = 8 * (gsize) MAX (1, reformer_device_get_compute_units (run->device));
+
+  return CLAMP (tiles * a->heads * a->rows / wanted, 1, MAX_SPAN);
+}
+
+static gsize
+count_tiles (const ReformerAttentionShape *shape,
+             int                           size)
+{
+  return (gsize) shape->chunks * ((shape->chunk + size - 1) / size);
+}
+
+#define SHAPE_ARGS(round, span)                                                                                                        \
+  REFORMER_INT (a->T), REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (a->rounds), REFORMER_INT (round),                \
+  REFORMER_INT (shape.chunk), REFORMER_INT (shape.before), REFORMER_INT (shape.after), REFORMER_INT (flags_of (a)), REFORMER_FLOAT (a->scale), \
+  REFORMER_INT (span), REFORMER_ULONG (shape.index), REFORMER_DROPOUT_ARGS (&a->dropout)
+
+void
+reformer_attention_forward (ReformerRun             *run,
+                            const ReformerAttentionArgs *a,
+                            ReformerSpan             out,
+                            ReformerSpan             stats)
+{
+  ReformerAttentionShape shape;
+  Tiles tiles;
+  gsize n;
+  int span;
+
+  if (!check (run, a) || a->rows == 0 || a->T == 0 || a->heads == 0)
+    return;
+  if (!reformer_device_is_wide (run->device))
+    {
+      reformer_attention_simt_forward (run, a, out, stats);
+      return;
+    }
+  if (!choose_tiles (run, a, &tiles))
+    return;
+
+  shape = reformer_attention_shape (a);
+  n = count_tiles (&shape, tiles.queries);
+  span = choose_span (run, a, n);
+  for (int round = 0; round < a->rounds; round++)
+    REFORMER_LAUNCH (run, FAMILY, tiles.options, "attention_forward", reformer_grid_tiles ((n + span - 1) / span, a->heads, a->rows),
+                     REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
+                     REFORMER_SPAN (out), REFORMER_SPAN (stats), SHAPE_ARGS (round, span));
+}
+
+void
+reformer_attention_backward (ReformerRun             *run,
+                             const ReformerAttentionArgs *a,
+                             ReformerSpan             out,
+                             ReformerSpan             stats,
+                             ReformerSpan             dout,
+                             ReformerSpan             dq,
+                             ReformerSpan             dk,
+                             ReformerSpan             dv)
+{
+  g_autoptr (ReformerTensor) delta_tensor = NULL;
+  ReformerAttentionShape shape;
+  ReformerSpan delta;
+  Tiles tiles;
+
+  if (!check (run, a) || a->rows == 0 || a->T == 0 || a->heads == 0)
+    return;
+  if (!reformer_device_is_wide (run->device))
+    {
+      reformer_attention_simt_backward (run, a, out, stats, dout, dq, dk, dv);
+      return;
+    }
+  if (!choose_tiles (run, a, &tiles))
+    return;
+
+  shape = reformer_attention_shape (a);
+  delta_tensor = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) a->heads, (gint64) a->rows, (gint64) a->T);
+  delta = reformer_span (delta_tensor);
+  REFORMER_LAUNCH (run, FAMILY, tiles.options, "attention_delta", reformer_grid_items (run->device, a->T, a->heads, a->rows),
+                   REFORMER_SPAN (out), REFORMER_SPAN (dout), REFORMER_SPAN (a->mask), REFORMER_SPAN (delta), REFORMER_INT (a->T),
+                   REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (flags_of (a)));
+  for (int round = 0; round < a->rounds; round++)
+    {
+      const gsize n_queries = count_tiles (&shape, tiles.queries), n_keys = count_tiles (&shape, tiles.keys);
+      const int span_queries = choose_span (run, a, n_queries), span_keys = choose_span (run, a, n_keys);
+
+      REFORMER_LAUNCH (run, FAMILY, tiles.options, "attention_backward_queries",
+                       reformer_grid_tiles ((n_queries + span_queries - 1) / span_queries, a->heads, a->rows),
+                       REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
+                       REFORMER_SPAN (stats), REFORMER_SPAN (delta), REFORMER_SPAN (dout), REFORMER_SPAN (dq), SHAPE_ARGS (round, span_queries));
+      REFORMER_LAUNCH (run, FAMILY, tiles.options, "attention_backward_keys",
+                       reformer_grid_tiles ((n_keys + span_keys - 1) / span_keys, a->heads, a->rows),
+                       REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
+                       REFORMER_SPAN (stats), REFORMER_SPAN (delta), REFORMER_SPAN (dout), REFORMER_SPAN (a->k.tensor != NULL ? dk : dq),
+                       REFORMER_SPAN (dv), SHAPE_ARGS (round, span_keys));
+    }
+}
