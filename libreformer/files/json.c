@@ -53,7 +53,7 @@ reformer_json_check (const char  *text,
           break;
 
         case '-':
-          if (next == '0' && after != '.' && after != 'e' && after != 'E')
+          if (next == '0' && after != '.' && after != 'e' && after != 'E' && (i == 0 || (text[i - 1] != 'e' && text[i - 1] != 'E')))
             {
               g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "%s: byte %" G_GSIZE_FORMAT
                            ": -0 is no integer", path, base + i);

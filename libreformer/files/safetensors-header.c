@@ -37,7 +37,7 @@ parse_metadata (ReformerSafetensors  *self,
 
   if (stream.at < stream.n_bytes && stream.text[stream.at] == 'n')
     {
-      g_autoptr (json_t) nothing = reformer_json_stream_value (outer, sizeof "null", error);
+      g_autoptr (json_t) nothing = reformer_json_stream_value (outer, REFORMER_SAFETENSORS_MAX_MEMBER, error);
 
       return nothing != NULL && (json_is_null (nothing) || malformed (self, "__metadata__", error, "is no object"));
     }
@@ -210,9 +210,6 @@ check_cover (ReformerSafetensors  *self,
 {
   guint64 at = data;
 
-  if (self->n_entries > 0)
-    qsort (self->entries, self->n_entries, sizeof *self->entries, compare_offsets);
-
   for (gsize i = 0; i < self->n_entries; i++)
     {
       if (self->entries[i].offset != at)
@@ -232,9 +229,12 @@ check_cover (ReformerSafetensors  *self,
 }
 
 static gboolean
-index_names (ReformerSafetensors  *self,
-             GError              **error)
+sort (ReformerSafetensors  *self,
+      GError              **error)
 {
+  if (self->n_entries > 0)
+    qsort (self->entries, self->n_entries, sizeof *self->entries, compare_offsets);
+
   self->by_name = g_try_new (ReformerSafetensorsEntry *, MAX (self->n_entries, 1));
   if (self->by_name == NULL)
     return reformer_file_set_errno (error, ENOMEM, self->path, "cannot be read");
@@ -259,7 +259,8 @@ reformer_safetensors_parse_header (ReformerSafetensors  *self,
                                    GCancellable         *cancellable,
                                    GError              **error)
 {
-  ReformerJsonStream stream = { .text = header, .n_bytes = n_bytes, .path = self->path };
+  g_autofree char *where = g_strconcat (self->path, ": header", NULL);
+  ReformerJsonStream stream = { .text = header, .n_bytes = n_bytes, .path = where };
   gboolean has_metadata = FALSE;
   GError *failure = NULL;
   char *next;
@@ -311,9 +312,9 @@ reformer_safetensors_parse_header (ReformerSafetensors  *self,
   if (stream.at < n_bytes)
     {
       g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "%s: byte %" G_GSIZE_FORMAT
-                   ": only spaces may follow the header's end", self->path, stream.at);
+                   ": only spaces may follow its end", where, stream.at);
       return FALSE;
     }
 
-  return check_cover (self, data, error) && index_names (self, error);
+  return sort (self, error) && check_cover (self, data, error);
 }

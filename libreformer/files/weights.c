@@ -83,7 +83,7 @@ open_shards (ReformerWeights  *self,
       if (shard == NULL || !is_plain_name (shard))
         {
           g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID,
-                       "%s: \"weight_map\" has %s where the name of a file in the same folder is wanted", self->path, quoted);
+                       "%s: \"weight_map\" has \"%s\" where the name of a file in the same folder is wanted", self->path, quoted);
           return FALSE;
         }
 
