@@ -7,26 +7,20 @@
 //   factors, more   f_1 ... f_8; 0 ends the list
 //
 // A factor is padded by its own last column again: an equal score never wins over an earlier one, whatever the input, NaN included.
-// One work-item an element of packed.
+// One work-item an element of a head's rotations of one round; global size: head_size, padded, heads.
 
 __kernel void
-hash_pack (SPAN (const float, stored), SPAN (float, packed), int n, int head_size, int max_rounds, int rounds, int columns, int padded,
-           int4 factors, int4 more)
+hash_pack (SPAN (const float, stored), SPAN (float, packed), int head_size, int max_rounds, int rounds, int columns, int padded, int4 factors,
+           int4 more)
 {
   BEGIN (const float, stored);
   BEGIN (float, packed);
   const int list[8] = { factors.x, factors.y, factors.z, factors.w, more.x, more.y, more.z, more.w };
-  const int at = get_global_id (0);
+  const int d = get_global_id (0), to = get_global_id (1), head = get_global_id (2);
+  int column = to, first = 0;
 
-  if (at >= n)
+  if (d >= head_size)
     return;
-
-  const int d = at / 8 % head_size;
-  const int group = at / (8 * head_size) % (padded / 8);
-  const int list_number = at / (head_size * padded);
-  const int round = list_number % rounds, head = list_number / rounds;
-  int column = group * 8 + at % 8, first = 0;
-
   for (int i = 0; i < 8 && list[i]; i++)
     {
       const int half_ = list[i] / 2, width = (half_ + 7) / 8 * 8;
@@ -39,5 +33,7 @@ hash_pack (SPAN (const float, stored), SPAN (float, packed), int n, int head_siz
       column -= width;
       first += half_;
     }
-  packed[at] = stored[(((size_t) head * head_size + d) * max_rounds + round) * columns + column];
+  for (int r = 0; r < rounds; r++)
+    packed[((((size_t) head * rounds + r) * (padded >> 3) + (to >> 3)) * head_size + d) * 8 + (to & 7)] =
+      stored[(((size_t) head * head_size + d) * max_rounds + r) * columns + column];
 }

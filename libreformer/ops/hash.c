@@ -22,15 +22,14 @@ pack_rotations (ReformerRun        *run,
                 const int           factors[REFORMER_MAX_FACTORS])
 {
   const int padded = padded_columns (hash);
-  const gsize n = (gsize) hash->heads * hash->rounds * padded * hash->head_size;
   g_autoptr (ReformerTensor) packed = NULL;
   int columns = 0;
 
   for (int i = 0; i < hash->n_factors; i++)
     columns += factors[i] / 2;
   packed = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) hash->heads * hash->rounds, (gint64) padded, (gint64) hash->head_size);
-  REFORMER_LAUNCH (run, "hash", NULL, "hash_pack", reformer_grid_items (run->device, n, 1, 1),
-                   REFORMER_SPAN (hash->rotations), REFORMER_SPAN (reformer_span (packed)), REFORMER_INT (n), REFORMER_INT (hash->head_size),
+  REFORMER_LAUNCH (run, "hash", NULL, "hash_pack", reformer_grid_items (run->device, hash->head_size, padded, hash->heads),
+                   REFORMER_SPAN (hash->rotations), REFORMER_SPAN (reformer_span (packed)), REFORMER_INT (hash->head_size),
                    REFORMER_INT (hash->max_rounds), REFORMER_INT (hash->rounds), REFORMER_INT (columns), REFORMER_INT (padded),
                    REFORMER_INT4 (factors[0], factors[1], factors[2], factors[3]), REFORMER_INT4 (factors[4], factors[5], factors[6], factors[7]));
   return g_steal_pointer (&packed);

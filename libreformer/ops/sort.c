@@ -53,7 +53,6 @@ reformer_sort_buckets (ReformerRun *run,
       grid = reformer_grid_groups (blocks, n_slots, 1, group, 1);
       scratch = reformer_run_new (run, REFORMER_DTYPE_INT32, 3, (gint64) n_slots, (gint64) blocks, (gint64) n_buckets);
       counts = reformer_span (scratch);
-      reformer_run_fill (run, counts, 0, n_slots * blocks * n_buckets);
       REFORMER_LAUNCH (run, "simt/sort", options, "sort_count", grid, REFORMER_SPAN (buckets), REFORMER_SPAN (counts), REFORMER_INT (T),
                        REFORMER_INT (block), REFORMER_INT (n_buckets));
       REFORMER_LAUNCH (run, "simt/sort", options, "sort_starts", reformer_grid_groups (1, n_slots, 1, group, 1), REFORMER_SPAN (counts),

@@ -32,8 +32,9 @@ hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const 
   __local float xt[HEAD_SIZE * (GROUP + 1)];
 
   x += (size_t) row * T * stride + head * HEAD_SIZE;
-  for (int i = me; i < GROUP * HEAD_SIZE; i += GROUP)
-    xt[i % HEAD_SIZE * (GROUP + 1) + i / HEAD_SIZE] = x[(size_t) min (t0 + i / HEAD_SIZE, T - 1) * stride + i % HEAD_SIZE];
+  for (int i = 0; i < GROUP; i++)
+    for (int d = me; d < HEAD_SIZE; d += GROUP)
+      xt[d * (GROUP + 1) + i] = x[(size_t) min (t0 + i, T - 1) * stride + d];
   barrier (CLK_LOCAL_MEM_FENCE);
 
   __global const float *a = rotations + (size_t) get_group_id (1) * padded * HEAD_SIZE;

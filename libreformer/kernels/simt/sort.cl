@@ -3,16 +3,19 @@
 // Stable counting sort of lists of T buckets, in blocks of `block` tokens; work-groups of GROUP work-items.
 //
 //   buckets [slots][T]                   ushort, below `size`
-//   counts  [slots][blocks][size]        int, zeros at first
+//   counts  [slots][blocks][size]        int
 //   order   [slots][T]                   int: ascending by bucket, within a bucket by token
 //
 //   sort_count     counts of each block: atomics on integers, whose result does not depend on their order   groups: blocks, slots
 //   sort_starts    counts become first places, in place                                                     groups: 1, slots
 //   sort_scatter   order; uses the counts up                                                                groups: blocks, slots
 
+// Loops over the group's work-items go four at a time: llvmpipe ends every work-item after 65,535 turns of all its loops together.
+
 #ifndef GROUP
 #define GROUP 64
 #endif
+#define PADDED ((GROUP + 3) / 4 * 4)
 
 __kernel __attribute__ ((reqd_work_group_size (GROUP, 1, 1))) void
 sort_count (SPAN (const ushort, buckets), SPAN (int, counts), int T, int block, int size)
@@ -24,6 +27,9 @@ sort_count (SPAN (const ushort, buckets), SPAN (int, counts), int T, int block, 
 
   buckets += slot * T;
   counts += (slot * get_num_groups (0) + get_group_id (0)) * size;
+  for (int i = get_local_id (0); i < size; i += GROUP)
+    counts[i] = 0;
+  barrier (CLK_GLOBAL_MEM_FENCE);
   for (int t = start + get_local_id (0); t < end; t += GROUP)
     atomic_inc (counts + buckets[t]);
 }
@@ -33,8 +39,12 @@ sort_starts (SPAN (int, counts), int blocks, int size)
 {
   BEGIN (int, counts);
   const int me = get_local_id (0);
-  __local int sums[GROUP];
+  __local int sums[PADDED];
   int first = 0;
+
+  if (me == 0)
+    for (int i = GROUP; i < PADDED; i++)
+      sums[i] = 0;
 
   counts += (size_t) get_group_id (1) * blocks * size;
   for (int i0 = 0; i0 < size; i0 += GROUP)
@@ -46,10 +56,12 @@ sort_starts (SPAN (int, counts), int blocks, int size)
         total += counts[(size_t) b * size + i];
       sums[me] = total;
       barrier (CLK_LOCAL_MEM_FENCE);
-      for (int k = 0; k < GROUP; k++)
+      for (int k = 0; k < GROUP; k += 4)
         {
-          before += k < me ? sums[k] : 0;
-          all += sums[k];
+          const int4 n = vload4 (0, sums + k), earlier = (int4) (k, k + 1, k + 2, k + 3) < me ? n : 0;
+
+          before += earlier.x + earlier.y + earlier.z + earlier.w;
+          all += n.x + n.y + n.z + n.w;
         }
       barrier (CLK_LOCAL_MEM_FENCE);
 
@@ -76,30 +88,36 @@ sort_scatter (SPAN (const ushort, buckets), SPAN (int, counts), SPAN (int, order
   BEGIN (int, order);
   const size_t slot = get_group_id (1);
   const int me = get_local_id (0), start = get_group_id (0) * block, end = min (T, start + block);
-  __local int seen[GROUP];
+  __local int seen[PADDED];
 
+  if (me == 0)
+    for (int i = GROUP; i < PADDED; i++)
+      seen[i] = -1;
   buckets += slot * T;
   order += slot * T;
   counts += (slot * get_num_groups (0) + get_group_id (0)) * size;
   for (int t0 = start; t0 < end; t0 += GROUP)
     {
       const int t = t0 + me, bucket = t < end ? buckets[t] : -1;
-      int before = 0, last = 1, place = 0;
+      int4 before = 0, after = 0;
+      int place = 0;
 
       seen[me] = bucket;
       barrier (CLK_LOCAL_MEM_FENCE);
-      for (int k = 0; k < GROUP; k++)
+      for (int k = 0; k < GROUP; k += 4)
         {
-          before += k < me && seen[k] == bucket;
-          last &= k <= me || seen[k] != bucket;
+          const int4 number = (int4) (k, k + 1, k + 2, k + 3), same = vload4 (0, seen + k) == bucket;
+
+          before -= same & (number < me);
+          after |= same & (number > me);
         }
       if (bucket >= 0)
         {
-          place = counts[bucket] + before;
+          place = counts[bucket] + before.x + before.y + before.z + before.w;
           order[place] = t;
         }
       barrier (CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-      if (bucket >= 0 && last)
+      if (bucket >= 0 && !any (after))
         counts[bucket] = place + 1;
       barrier (CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
     }
