@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/input.h"
 
+/* Rows are counted by int on the device. */
+static gboolean
+check_count (ReformerLayer *self,
+             ReformerRun   *run,
+             const char    *what,
+             gsize          n_rows)
+{
+  if (n_rows > G_MAXINT32)
+    reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "%s of %s has %" G_GSIZE_FORMAT " rows; at most %d are possible", what,
+                       G_OBJECT_TYPE_NAME (self), n_rows, G_MAXINT32);
+  return reformer_run_ok (run);
+}
+
 gboolean
 reformer_input_rows (ReformerLayer  *self,
                      ReformerRun    *run,
@@ -16,15 +29,16 @@ reformer_input_rows (ReformerLayer  *self,
   if (!reformer_run_ok (run))
     return FALSE;
   shape = reformer_tensor_get_shape (tensor, &n_dims);
-  *n_rows = reformer_tensor_get_n_elements (tensor) / (gsize) MAX (width, 1);
-  if (reformer_tensor_get_dtype (tensor) != REFORMER_DTYPE_FLOAT32 || n_dims == 0 || shape[n_dims - 1] != width || *n_rows > G_MAXINT32)
+  if (reformer_tensor_get_dtype (tensor) != REFORMER_DTYPE_FLOAT32 || n_dims == 0 || shape[n_dims - 1] != width)
     {
       g_autofree char *seen = reformer_tensor_to_string (tensor);
 
-      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "%s of %s is %s; wanted float32 [..., %d] with at most %d rows",
-                         what, G_OBJECT_TYPE_NAME (self), seen, width, G_MAXINT32);
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "%s of %s is %s; wanted float32 [..., %d]", what,
+                         G_OBJECT_TYPE_NAME (self), seen, width);
+      return FALSE;
     }
-  return reformer_run_ok (run);
+  *n_rows = reformer_tensor_get_n_elements (tensor) / (gsize) width;
+  return check_count (self, run, what, *n_rows);
 }
 
 gboolean
@@ -42,16 +56,40 @@ reformer_input_tokens (ReformerLayer  *self,
   if (!reformer_run_ok (run))
     return FALSE;
   shape = reformer_tensor_get_shape (tensor, &n_dims);
-  if (reformer_tensor_get_dtype (tensor) != REFORMER_DTYPE_FLOAT32 || n_dims != 3 || shape[2] != width || shape[0] > G_MAXINT32 / shape[1])
+  if (reformer_tensor_get_dtype (tensor) != REFORMER_DTYPE_FLOAT32 || n_dims != 3 || shape[2] != width)
     {
       g_autofree char *seen = reformer_tensor_to_string (tensor);
 
-      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "%s of %s is %s; wanted float32 [B, T, %d] with at most %d tokens",
-                         what, G_OBJECT_TYPE_NAME (self), seen, width, G_MAXINT32);
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "%s of %s is %s; wanted float32 [B, T, %d]", what,
+                         G_OBJECT_TYPE_NAME (self), seen, width);
       return FALSE;
     }
-  *rows = (ReformerRows) { 0, (gsize) (shape[0] * shape[1]), (gsize) shape[1] };
-  return TRUE;
+  *rows = (ReformerRows) { 0, (gsize) shape[0] * (gsize) shape[1], (gsize) shape[1] };
+  return check_count (self, run, what, rows->count);
+}
+
+gboolean
+reformer_input_ids (ReformerLayer  *self,
+                    ReformerRun    *run,
+                    ReformerTensor *ids,
+                    ReformerRows   *rows)
+{
+  gsize n_dims;
+  g_autofree gint64 *shape = NULL;
+
+  *rows = (ReformerRows) { 0, 0, 1 };
+  if (!reformer_run_ok (run))
+    return FALSE;
+  shape = reformer_tensor_get_shape (ids, &n_dims);
+  if (reformer_tensor_get_dtype (ids) != REFORMER_DTYPE_INT32 || n_dims != 2)
+    {
+      g_autofree char *seen = reformer_tensor_to_string (ids);
+
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "input of %s is %s; wanted int32 [B, T]", G_OBJECT_TYPE_NAME (self), seen);
+      return FALSE;
+    }
+  *rows = (ReformerRows) { 0, (gsize) shape[0] * (gsize) shape[1], (gsize) shape[1] };
+  return check_count (self, run, "input", rows->count);
 }
 
 gboolean

@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 
 /* What layers that work row by row or token by token ask of the tensors they are given. `what` names the tensor in an error ("input", "gradient"). */
 
-/* FALSE and a failed run unless it is float32 [..., width]; gives the number of rows, which fits an int. */
+/* FALSE and a failed run unless it is float32 [..., width]; gives the number of rows. */
 gboolean        reformer_input_rows   (ReformerLayer  *self,
                                        ReformerRun    *run,
                                        const char     *what,
@@ -21,6 +21,11 @@ gboolean        reformer_input_tokens (ReformerLayer  *self,
                                        const char     *what,
                                        ReformerTensor *tensor,
                                        int             width,
+                                       ReformerRows   *rows);
+/* FALSE and a failed run unless it is int32 [B, T]; gives all tokens as one piece. */
+gboolean        reformer_input_ids    (ReformerLayer  *self,
+                                       ReformerRun    *run,
+                                       ReformerTensor *ids,
                                        ReformerRows   *rows);
 /* FALSE and a failed run unless a gradient has as many rows as the input that forward saw. */
 gboolean        reformer_input_agree  (ReformerLayer  *self,

@@ -45,28 +45,6 @@ static GParamSpec *props[N_PROPS];
 
 G_DEFINE_FINAL_TYPE (ReformerEmbedding, reformer_embedding, REFORMER_TYPE_LAYER)
 
-static gboolean
-check_ids (ReformerEmbedding *self,
-           ReformerTensor    *ids,
-           ReformerTape      *tape,
-           ReformerRows      *rows)
-{
-  ReformerRun *run = reformer_tape_get_run (tape);
-  gsize n_dims;
-  g_autofree gint64 *shape = reformer_tensor_get_shape (ids, &n_dims);
-
-  if (reformer_tensor_get_dtype (ids) != REFORMER_DTYPE_INT32 || n_dims != 2 || shape[0] > G_MAXINT32 / shape[1])
-    {
-      g_autofree char *seen = reformer_tensor_to_string (ids);
-
-      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "input of %s is %s; wanted int32 [B, T] with at most %d ids",
-                         G_OBJECT_TYPE_NAME (self), seen, G_MAXINT32);
-      return FALSE;
-    }
-  *rows = (ReformerRows) { 0, (gsize) (shape[0] * shape[1]), (gsize) shape[1] };
-  return reformer_run_ok (run);
-}
-
 static ReformerTensor *
 forward (ReformerLayer   *layer,
          ReformerTensor  *input,
@@ -79,7 +57,7 @@ forward (ReformerLayer   *layer,
   const ReformerSpan ids = reformer_span (input);
   ReformerRows rows;
 
-  if (check_ids (self, input, tape, &rows) && reformer_embedding_check_ids (self, ids, &rows, tape))
+  if (reformer_input_ids (layer, run, input, &rows) && reformer_embedding_check_ids (self, ids, &rows, tape))
     {
       y = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) (rows.count / rows.T), (gint64) rows.T, (gint64) self->hidden_size);
       reformer_embedding_run_forward (self, ids, reformer_span (y), &rows, tape);
@@ -102,7 +80,7 @@ backward (ReformerLayer   *layer,
   g_autoptr (ReformerTensor) zeros = NULL;
   ReformerRows rows, wanted;
 
-  if (ids != NULL && check_ids (self, ids, tape, &wanted) && reformer_input_tokens (layer, run, "gradient", gradient, self->hidden_size, &rows) &&
+  if (ids != NULL && reformer_input_ids (layer, run, ids, &wanted) && reformer_input_tokens (layer, run, "gradient", gradient, self->hidden_size, &rows) &&
       reformer_input_agree (layer, run, rows.count, wanted.count))
     {
       reformer_embedding_run_backward (self, reformer_span (ids), reformer_span (gradient), REFORMER_NOTHING, &wanted, tape);
