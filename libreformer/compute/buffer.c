@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "compute/buffer.h"
 
+#include "compute/system-memory.h"
+
 #include <libreformer/compute/reformer-device-error.h>
 
 #include <errno.h>
 #include <sys/mman.h>
 
 #define PAGE ((gsize) 4096)
+/* From this size on the system is asked whether it has the memory: it promises more than it has, and then ends the process that uses it. */
+#define LARGE ((gsize) 64 << 20)
 #define HUGE_PAGE ((gsize) 2 << 20)
 
 static gsize
@@ -197,6 +201,18 @@ acquire (ReformerBuffer  *self,
   if (device->shares_memory)
     {
       self->mapped = round_up (self->size, PAGE);
+      if (self->mapped >= LARGE)
+        {
+          const guint64 available = reformer_system_memory_available ();
+
+          if (self->mapped > available)
+            {
+              g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY,
+                           "%s: %" G_GSIZE_FORMAT " bytes wanted; the system has %" G_GUINT64_FORMAT " available", device->name,
+                           self->mapped, available);
+              return FALSE;
+            }
+        }
       self->host = map_memory (self->mapped);
       if (self->host == NULL)
         {

@@ -50,6 +50,8 @@ struct _ReformerDevice
   ReformerProfile    *profile;  /* NULL unless asked for */
   GHashTable         *sources;  /* family -> text, of families that are not in the resource */
   GHashTable         *programs; /* set of ReformerProgram */
+  guint               n_built;  /* programs built from source, and taken from the cache on disk */
+  guint               n_loaded;
 
   ReformerBuffer     *live;       /* first of a list */
   GHashTable         *cached;     /* size -> GQueue of free buffers, oldest first */

@@ -158,7 +158,8 @@ free_space (const char *folder)
       g_free (place);
       place = parent;
     }
-  return (guint64) info.f_bavail * info.f_frsize;
+  /* File systems that keep no files, as /proc, have no size. */
+  return info.f_blocks > 0 ? (guint64) info.f_bavail * info.f_frsize : G_MAXUINT64;
 }
 
 gboolean

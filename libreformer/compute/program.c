@@ -263,6 +263,7 @@ build (ReformerDevice  *device,
       program = build_from_binary (device, all_options, path);
       if (program != NULL)
         {
+          device->n_loaded++;
           g_debug ("%s: %s %s from its binary in %.1f ms", device->name, family, options, (g_get_monotonic_time () - start) * 1e-3);
           return program;
         }
@@ -289,6 +290,7 @@ build (ReformerDevice  *device,
       return NULL;
     }
 
+  device->n_built++;
   g_debug ("%s: %s %s built in %.1f ms", device->name, family, options, (g_get_monotonic_time () - start) * 1e-3);
   if (path != NULL)
     store_binary (device, program, path);

@@ -3,6 +3,7 @@
 
 #include "compute/device-state.h"
 #include "compute/program.h"
+#include "compute/system-memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -376,6 +377,9 @@ describe (cl_platform_id platform,
                                            : REFORMER_DEVICE_KIND_OTHER;
   self->compute_units = MAX (1, DEVICE_NUMBER (id, CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint));
   self->memory = DEVICE_NUMBER (id, CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong);
+  /* Tensors of CPU devices lie in memory of our own, and some drivers are far below what there is. */
+  if (self->kind == REFORMER_DEVICE_KIND_CPU && g_getenv ("POCL_MEMORY_LIMIT") == NULL && reformer_system_memory_total () > 0)
+    self->memory = reformer_system_memory_total ();
   self->local_memory = DEVICE_NUMBER (id, CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong);
   self->max_allocation = DEVICE_NUMBER (id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong);
   self->max_group = MAX (1, DEVICE_NUMBER (id, CL_DEVICE_MAX_WORK_GROUP_SIZE, gsize));
