@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Getters and setters of the settings of sizes and layers; the header makes the functions. */
+#include "models/config-accessors.h"
+
+/**
+ * ReformerConfig:vocab-size:
+ *
+ * The number of different token ids, V.
+ *
+ * Ids go from 0 to one below it. At least 1; default 320.
+ */
+/**
+ * reformer_config_get_vocab_size:
+ * @self: a configuration
+ *
+ * Gets the number of different token ids, V.
+ *
+ * Returns: the value of [property@Config:vocab-size]
+ */
+/**
+ * reformer_config_set_vocab_size:
+ * @self: a configuration
+ * @vocab_size: the value of [property@Config:vocab-size]
+ *
+ * Sets the number of different token ids, V.
+ */
+INT (vocab_size, VOCAB_SIZE)
+
+/**
+ * ReformerConfig:hidden-size:
+ *
+ * The width H of each of the two residual streams.
+ *
+ * At least 1; default 256. The last hidden state is 2H wide, both streams side by side.
+ */
+/**
+ * reformer_config_get_hidden_size:
+ * @self: a configuration
+ *
+ * Gets the width H of each of the two residual streams.
+ *
+ * Returns: the value of [property@Config:hidden-size]
+ */
+/**
+ * reformer_config_set_hidden_size:
+ * @self: a configuration
+ * @hidden_size: the value of [property@Config:hidden-size]
+ *
+ * Sets the width H of each of the two residual streams.
+ */
+INT (hidden_size, HIDDEN_SIZE)
+
+/**
+ * ReformerConfig:num-attention-heads:
+ *
+ * The number of attention heads, A.
+ *
+ * At least 1; default 12. A times the head size need not be the hidden size.
+ */
+/**
+ * reformer_config_get_num_attention_heads:
+ * @self: a configuration
+ *
+ * Gets the number of attention heads, A.
+ *
+ * Returns: the value of [property@Config:num-attention-heads]
+ */
+/**
+ * reformer_config_set_num_attention_heads:
+ * @self: a configuration
+ * @num_attention_heads: the value of [property@Config:num-attention-heads]
+ *
+ * Sets the number of attention heads, A.
+ */
+INT (num_attention_heads, NUM_ATTENTION_HEADS)
+
+/**
+ * ReformerConfig:attention-head-size:
+ *
+ * The width d of each attention head.
+ *
+ * At least 1; default 64.
+ */
+/**
+ * reformer_config_get_attention_head_size:
+ * @self: a configuration
+ *
+ * Gets the width d of each attention head.
+ *
+ * Returns: the value of [property@Config:attention-head-size]
+ */
+/**
+ * reformer_config_set_attention_head_size:
+ * @self: a configuration
+ * @attention_head_size: the value of [property@Config:attention-head-size]
+ *
+ * Sets the width d of each attention head.
+ */
+INT (attention_head_size, ATTENTION_HEAD_SIZE)
+
+/**
+ * ReformerConfig:feed-forward-size:
+ *
+ * The width F of the hidden layer of each feed-forward block.
+ *
+ * At least 1; default 512.
+ */
+/**
+ * reformer_config_get_feed_forward_size:
+ * @self: a configuration
+ *
+ * Gets the width F of the hidden layer of each feed-forward block.
+ *
+ * Returns: the value of [property@Config:feed-forward-size]
+ */
+/**
+ * reformer_config_set_feed_forward_size:
+ * @self: a configuration
+ * @feed_forward_size: the value of [property@Config:feed-forward-size]
+ *
+ * Sets the width F of the hidden layer of each feed-forward block.
+ */
+INT (feed_forward_size, FEED_FORWARD_SIZE)
+
+/**
+ * ReformerConfig:hidden-act:
+ *
+ * The activation of the feed-forward blocks, by transformers' name.
+ *
+ * Default `relu`. All activations of transformers serve but `prelu` and `xielu`, which have parameters of their own;
+ * [method@Config.validate] lists the names.
+ */
+/**
+ * reformer_config_get_hidden_act:
+ * @self: a configuration
+ *
+ * Gets the activation of the feed-forward blocks, by transformers' name.
+ *
+ * Returns: (transfer none): the value of [property@Config:hidden-act]
+ */
+/**
+ * reformer_config_set_hidden_act:
+ * @self: a configuration
+ * @hidden_act: the value of [property@Config:hidden-act]
+ *
+ * Sets the activation of the feed-forward blocks, by transformers' name.
+ */
+STRING (hidden_act, HIDDEN_ACT)
+
+/**
+ * ReformerConfig:attn-layers:
+ *
+ * The kind of each attention layer, the first layer first: `lsh` or `local`.
+ *
+ * Default: `local`, `lsh`, three times.
+ */
+/**
+ * reformer_config_get_attn_layers:
+ * @self: a configuration
+ *
+ * Gets the kind of each attention layer, the first layer first: `lsh` or `local`.
+ *
+ * Returns: (transfer none) (array zero-terminated=1): the value of [property@Config:attn-layers]
+ */
+/**
+ * reformer_config_set_attn_layers:
+ * @self: a configuration
+ * @attn_layers: (array zero-terminated=1): the value of [property@Config:attn-layers]
+ *
+ * Sets the kind of each attention layer, the first layer first: `lsh` or `local`.
+ */
+STRINGS (attn_layers, ATTN_LAYERS)
+
+/**
+ * ReformerConfig:num-hidden-layers:
+ *
+ * How many of the attention layers there are, counted from the first.
+ *
+ * -1 (null), the default, means all of [property@Config:attn-layers]. See also [method@Config.get_n_layers].
+ */
+/**
+ * reformer_config_get_num_hidden_layers:
+ * @self: a configuration
+ *
+ * Gets how many of the attention layers there are, counted from the first.
+ *
+ * Returns: the value of [property@Config:num-hidden-layers]
+ */
+/**
+ * reformer_config_set_num_hidden_layers:
+ * @self: a configuration
+ * @num_hidden_layers: the value of [property@Config:num-hidden-layers]
+ *
+ * Sets how many of the attention layers there are, counted from the first.
+ */
+INT (num_hidden_layers, NUM_HIDDEN_LAYERS)
+
+/**
+ * reformer_config_get_n_layers:
+ * @self: a configuration
+ *
+ * Gets how many layers the model has: [property@Config:num-hidden-layers], or the number of [property@Config:attn-layers] where that is -1.
+ *
+ * Returns: the number of layers
+ */
+guint
+reformer_config_get_n_layers (ReformerConfig *self)
+{
+  g_return_val_if_fail (REFORMER_IS_CONFIG (self), 0);
+
+  return self->num_hidden_layers < 0 ? g_strv_length (self->attn_layers) : (guint) self->num_hidden_layers;
+}
+
+/**
+ * ReformerConfig:is-decoder:
+ *
+ * Whether a token sees only itself and what is before it.
+ *
+ * Default false. The language head needs true, the masked language head false.
+ */
+/**
+ * reformer_config_get_is_decoder:
+ * @self: a configuration
+ *
+ * Gets whether a token sees only itself and what is before it.
+ *
+ * Returns: the value of [property@Config:is-decoder]
+ */
+/**
+ * reformer_config_set_is_decoder:
+ * @self: a configuration
+ * @is_decoder: the value of [property@Config:is-decoder]
+ *
+ * Sets whether a token sees only itself and what is before it.
+ */
+BOOLEAN (is_decoder, IS_DECODER)
+
+/**
+ * ReformerConfig:hidden-dropout-prob:
+ *
+ * The dropout probability of embeddings, attention output, both feed-forward matrices and the final output.
+ *
+ * From 0 to below 1; default 0.05.
+ */
+/**
+ * reformer_config_get_hidden_dropout_prob:
+ * @self: a configuration
+ *
+ * Gets the dropout probability of embeddings, attention output, both feed-forward matrices and the final output.
+ *
+ * Returns: the value of [property@Config:hidden-dropout-prob]
+ */
+/**
+ * reformer_config_set_hidden_dropout_prob:
+ * @self: a configuration
+ * @hidden_dropout_prob: the value of [property@Config:hidden-dropout-prob]
+ *
+ * Sets the dropout probability of embeddings, attention output, both feed-forward matrices and the final output.
+ */
+DOUBLE (hidden_dropout_prob, HIDDEN_DROPOUT_PROB)
+
+/**
+ * ReformerConfig:layer-norm-eps:
+ *
+ * What all layer norms add to the variance.
+ *
+ * From 0 up; default 1e-12.
+ */
+/**
+ * reformer_config_get_layer_norm_eps:
+ * @self: a configuration
+ *
+ * Gets what all layer norms add to the variance.
+ *
+ * Returns: the value of [property@Config:layer-norm-eps]
+ */
+/**
+ * reformer_config_set_layer_norm_eps:
+ * @self: a configuration
+ * @layer_norm_eps: the value of [property@Config:layer-norm-eps]
+ *
+ * Sets what all layer norms add to the variance.
+ */
+DOUBLE (layer_norm_eps, LAYER_NORM_EPS)
+
+/**
+ * ReformerConfig:initializer-range:
+ *
+ * The standard deviation of new weights of matrices and embeddings.
+ *
+ * From 0 up; default 0.02.
+ */
+/**
+ * reformer_config_get_initializer_range:
+ * @self: a configuration
+ *
+ * Gets the standard deviation of new weights of matrices and embeddings.
+ *
+ * Returns: the value of [property@Config:initializer-range]
+ */
+/**
+ * reformer_config_set_initializer_range:
+ * @self: a configuration
+ * @initializer_range: the value of [property@Config:initializer-range]
+ *
+ * Sets the standard deviation of new weights of matrices and embeddings.
+ */
+DOUBLE (initializer_range, INITIALIZER_RANGE)
+
+/**
+ * ReformerConfig:chunk-size-feed-forward:
+ *
+ * The number of tokens that transformers passes through a feed-forward block at once.
+ *
+ * 0, the default, is all of them. Kept for transformers; this library chooses its pieces itself, and results do not depend on them.
+ */
+/**
+ * reformer_config_get_chunk_size_feed_forward:
+ * @self: a configuration
+ *
+ * Gets the number of tokens that transformers passes through a feed-forward block at once.
+ *
+ * Returns: the value of [property@Config:chunk-size-feed-forward]
+ */
+/**
+ * reformer_config_set_chunk_size_feed_forward:
+ * @self: a configuration
+ * @chunk_size_feed_forward: the value of [property@Config:chunk-size-feed-forward]
+ *
+ * Sets the number of tokens that transformers passes through a feed-forward block at once.
+ */
+INT (chunk_size_feed_forward, CHUNK_SIZE_FEED_FORWARD)
