@@ -331,7 +331,9 @@ test_build_failure (void)
   assert_says (run.error, "nothing_known");
   reformer_run_clear (&run);
 
-  /* A wrong option is an error as well, not a crash; some drivers do not mind it. */
+  /* A wrong option is an error as well, or nothing. rusticl and oclgrind end the process. */
+  if (strstr (reformer_device_get_platform (device), "rusticl") != NULL || test_device_slow (device))
+    return;
   add_options (&run, x, 3, "-Dno such option");
   if (run.error != NULL)
     assert_says (run.error, "test-device");
@@ -755,6 +757,10 @@ test_cache (void)
   for (guint kind = 0; kind < 6; kind++)
     {
       gsize new_length = length;
+
+      /* rusticl ends the process at the last one, which no accident makes: the checksum is right. */
+      if (kind == 5 && strstr (reformer_device_get_platform (device), "rusticl") != NULL)
+        continue;
 
       memcpy (broken, contents, length);
       switch (kind)
