@@ -322,8 +322,7 @@ check_buckets (ReformerConfig  *self,
       if (factor < 2)
         return refuse (error, "num_buckets is %s, even numbers of at least 2 are wanted; would fit: 2 for %d", text, factor);
       if (factor % 2 != 0)
-        return refuse (error, "num_buckets is %s, even numbers are wanted; would fit: %d or %d for %d", text, factor - 1,
-                       MIN (factor, G_MAXINT - 1) + 1, factor);
+        return refuse (error, "num_buckets is %s, even numbers are wanted; would fit: %d for %d", text, factor - 1, factor);
     }
 
   if (given->n > 0 && reformer_config_product (given) > REFORMER_CONFIG_MAX_BUCKETS)
