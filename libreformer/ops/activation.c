@@ -95,7 +95,7 @@ grid (ReformerRun        *run,
       parts = reformer_divide_up (rows->T * width, span);
     }
 
-  return reformer_grid_items (run->device, parts, sequences, 1);
+  return reformer_grid_tasks (run->device, parts, sequences, 1);
 }
 
 static const char *

@@ -59,7 +59,7 @@ draw_factors (ReformerRun           *run,
   factors.stride = axial->n_axes > 1 ? axes[1].stride : 1;
   factors.tensor = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) sequences, (gint64) factors.n);
   shifted.sequence += (guint32) row;
-  REFORMER_LAUNCH (run, "axial", NULL, "axial_factors", reformer_grid_items (run->device, reformer_divide_up (factors.n, 4), sequences, 1),
+  REFORMER_LAUNCH (run, "axial", NULL, "axial_factors", reformer_grid_tasks (run->device, reformer_divide_up (factors.n, 4), sequences, 1),
                    REFORMER_SPAN (reformer_span (factors.tensor)), REFORMER_INT (factors.n), REFORMER_DROPOUT_ARGS (&shifted));
   return factors;
 }
@@ -85,7 +85,7 @@ reformer_axial_forward (ReformerRun           *run,
   factors = draw_factors (run, axial, axes, width, rows, dropout);
   for (int i = 0; i < axial->n_axes; i++)
     REFORMER_LAUNCH (run, "axial", NULL, "axial_forward",
-                     reformer_grid_items (run->device, reformer_divide_up (rows->count, tokens), 1, 1), REFORMER_SPAN (positions),
+                     reformer_grid_tasks (run->device, reformer_divide_up (rows->count, tokens), 1, 1), REFORMER_SPAN (positions),
                      REFORMER_INT (positions.tensor != NULL), REFORMER_ULONG (start), REFORMER_SPAN (axial->weights[i]),
                      REFORMER_INT (axial->shape[i]), REFORMER_INT (axial->dims[i]), REFORMER_ULONG (axes[i].stride), REFORMER_SPAN (x),
                      REFORMER_INT (width), REFORMER_INT (axes[i].column), REFORMER_ROWS_ARGS (rows), REFORMER_INT (tokens),
@@ -118,7 +118,7 @@ reformer_axial_backward (ReformerRun           *run,
   for (int i = 0; i < axial->n_axes; i++)
     if (dweights[i].tensor != NULL)
       REFORMER_LAUNCH (run, "axial", NULL, "axial_backward",
-                       reformer_grid_items (run->device, reformer_divide_up (axial->dims[i], vector), axial->shape[i], 1),
+                       reformer_grid_tasks (run->device, reformer_divide_up (axial->dims[i], vector), axial->shape[i], 1),
                        REFORMER_SPAN (positions), REFORMER_INT (positions.tensor != NULL), REFORMER_ULONG (start),
                        REFORMER_SPAN (dweights[i]), REFORMER_INT (axial->shape[i]), REFORMER_INT (axial->dims[i]),
                        REFORMER_ULONG (axes[i].stride), REFORMER_SPAN (d1), REFORMER_SPAN (d2), REFORMER_INT (d2.tensor != NULL),

@@ -14,7 +14,7 @@ reformer_scale (ReformerRun   *run,
 {
   const gsize span = reformer_elements_per_item (run->device, n);
 
-  REFORMER_LAUNCH (run, "elementwise", NULL, "scale", reformer_grid_items (run->device, reformer_divide_up (n, span), 1, 1),
+  REFORMER_LAUNCH (run, "elementwise", NULL, "scale", reformer_grid_tasks (run->device, reformer_divide_up (n, span), 1, 1),
                    REFORMER_SPAN (x), REFORMER_SPAN (y), REFORMER_ULONG (n), REFORMER_INT (span), REFORMER_INT (store),
                    REFORMER_FLOAT (a));
 }
@@ -43,6 +43,6 @@ reformer_mask_rows (ReformerRun  *run,
 {
   const gsize rows = reformer_tasks_per_item (run->device, count, width);
 
-  REFORMER_LAUNCH (run, "elementwise", NULL, "mask_rows", reformer_grid_items (run->device, reformer_divide_up (count, rows), 1, 1),
+  REFORMER_LAUNCH (run, "elementwise", NULL, "mask_rows", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
                    REFORMER_SPAN (x), REFORMER_INT (width), REFORMER_INT (count), REFORMER_INT (rows), REFORMER_SPAN (mask));
 }

@@ -16,7 +16,7 @@ reformer_embedding_forward (ReformerRun           *run,
   const gsize tokens = reformer_tasks_per_item (run->device, rows->count, width);
 
   REFORMER_LAUNCH (run, "embedding", NULL, "embedding_forward",
-                   reformer_grid_items (run->device, reformer_divide_up (rows->count, tokens), 1, 1), REFORMER_SPAN (ids),
+                   reformer_grid_tasks (run->device, reformer_divide_up (rows->count, tokens), 1, 1), REFORMER_SPAN (ids),
                    REFORMER_SPAN (weight), REFORMER_SPAN (y), REFORMER_INT (width), REFORMER_ROWS_ARGS (rows), REFORMER_INT (tokens),
                    REFORMER_INT (store), REFORMER_DROPOUT_ARGS (dropout));
 }
@@ -41,7 +41,7 @@ reformer_embedding_backward (ReformerRun           *run,
   if (rows->count == 0)
     return;
 
-  REFORMER_LAUNCH (run, "embedding", NULL, "embedding_backward", reformer_grid_items (run->device, columns, classes, 1),
+  REFORMER_LAUNCH (run, "embedding", NULL, "embedding_backward", reformer_grid_tasks (run->device, columns, classes, 1),
                    REFORMER_SPAN (ids), REFORMER_SPAN (d1), REFORMER_SPAN (d2), REFORMER_INT (d2.tensor != NULL),
                    REFORMER_SPAN (dweight), REFORMER_INT (vocabulary), REFORMER_INT (width), REFORMER_ROWS_ARGS (rows),
                    REFORMER_INT (classes), REFORMER_DROPOUT_ARGS (dropout));
@@ -56,6 +56,6 @@ reformer_positions_fill (ReformerRun        *run,
   const gsize tokens = reformer_tasks_per_item (run->device, rows->count, 1);
 
   REFORMER_LAUNCH (run, "embedding", NULL, "positions_fill",
-                   reformer_grid_items (run->device, reformer_divide_up (rows->count, tokens), 1, 1), REFORMER_SPAN (positions),
+                   reformer_grid_tasks (run->device, reformer_divide_up (rows->count, tokens), 1, 1), REFORMER_SPAN (positions),
                    REFORMER_ULONG (start), REFORMER_ROWS_ARGS (rows), REFORMER_INT (tokens));
 }

@@ -33,6 +33,16 @@ reformer_elements_per_item (ReformerDevice *device,
   return reformer_tasks_per_item (device, n / width, width) * width;
 }
 
+/* n x b x c such items: groups of one on a processor, where reformer_grid_items() would give neighbours to one core. */
+static inline ReformerGrid
+reformer_grid_tasks (ReformerDevice *device,
+                     gsize           n,
+                     gsize           b,
+                     gsize           c)
+{
+  return reformer_device_is_wide (device) ? reformer_grid_tiles (n, b, c) : reformer_grid_items (device, n, b, c);
+}
+
 static inline gsize
 reformer_divide_up (gsize n,
                     gsize by)
