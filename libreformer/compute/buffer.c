@@ -71,12 +71,20 @@ unlink_live (ReformerBuffer *self)
 /* ---- the pool ---- */
 
 static void
-release (ReformerBuffer *self)
+forget (ReformerBuffer *self)
 {
   if (self->mem != NULL)
     reformer_cl_release_buffer (self->mem);
   if (self->host != NULL)
     munmap (self->host, self->mapped);
+  self->mem = NULL;
+  self->host = NULL;
+}
+
+static void
+release (ReformerBuffer *self)
+{
+  forget (self);
   g_free (self);
 }
 
@@ -260,6 +268,7 @@ reformer_buffer_new (ReformerDevice  *device,
   guint64 counted, limit, used;
   gsize size;
   guint index;
+  gboolean fits;
 
   if (n_bytes > G_MAXSSIZE - HUGE_PAGE - PAGE)
     {
@@ -313,7 +322,15 @@ reformer_buffer_new (ReformerDevice  *device,
       if (used + counted + device->cached_bytes > limit)
         reformer_pool_trim (device, limit - used - counted, TRUE);
 
-      if (!acquire (self, error))
+      /* What the pool has may be what is missing. */
+      fits = acquire (self, device->cached_bytes > 0 ? NULL : error);
+      if (!fits && device->cached_bytes > 0)
+        {
+          forget (self);
+          reformer_pool_trim (device, 0, TRUE);
+          fits = acquire (self, error);
+        }
+      if (!fits)
         {
           release (self);
           self = NULL;

@@ -68,27 +68,31 @@ struct _ReformerDevice
 };
 
 /* The one object of a device in this process. */
-ReformerDevice *reformer_device_for_id       (cl_platform_id    platform,
-                                              cl_device_id      device);
+ReformerDevice *reformer_device_for_id         (cl_platform_id    platform,
+                                                cl_device_id      device);
+/* Dialect and vector width, by what the device is and what the environment says. */
+void            reformer_device_choose_kernels (ReformerDevice   *self,
+                                                guint             native_width);
 /* Every device of every platform, in their order; never NULL. */
-GPtrArray      *reformer_device_enumerate    (void);
+GPtrArray      *reformer_device_enumerate      (void);
 
 /* Opens context and queue at the first call. The lock must be held; fails for closed devices. */
-gboolean        reformer_device_open         (ReformerDevice   *self,
-                                              GError          **error);
-/* Lock held: a command was queued. Flushes and bounds what is queued now and then. */
-void            reformer_device_queued       (ReformerDevice   *self,
-                                              const char       *name,
-                                              cl_event          event);
-/* Lock not held (or held on purpose): waits for the event, which it takes, of command number `at`. */
-gboolean        reformer_device_wait         (ReformerDevice   *self,
-                                              cl_event          event,
-                                              guint64           at,
-                                              const char       *what,
-                                              GError          **error);
+gboolean        reformer_device_open           (ReformerDevice   *self,
+                                                GError          **error);
+/* Lock held: TRUE when the next command should have an event, for reformer_device_queued(). */
+gboolean        reformer_device_wants_events   (ReformerDevice   *self);
+/* Lock held: a command was queued. Takes the event, if any. Flushes, and bounds what is queued, now and then. */
+void            reformer_device_queued         (ReformerDevice   *self,
+                                                const char       *name,
+                                                cl_event          event);
+/* Without the lock: waits for the event, which it takes, of command number `at`. */
+gboolean        reformer_device_wait           (ReformerDevice   *self,
+                                                cl_event          event,
+                                                guint64           at,
+                                                const char       *what,
+                                                GError          **error);
 /* Lock held: waits for all that is queued. */
-cl_int          reformer_device_finish       (ReformerDevice   *self);
-gboolean        reformer_device_wants_events (ReformerDevice   *self);
+cl_int          reformer_device_finish         (ReformerDevice   *self);
 
 static inline void
 reformer_device_lock (ReformerDevice *self)

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What operations ask of a device, and devices that only plan. */
+
+#include "compute/device-state.h"
+
+ReformerDevice *
+reformer_device_new_planner (ReformerDevice *like)
+{
+  ReformerDevice *self = g_object_new (REFORMER_TYPE_DEVICE, NULL);
+
+  self->planner = TRUE;
+  if (like != NULL)
+    {
+      g_free (self->name);
+      self->name = g_strdup (like->name);
+      self->kind = like->kind;
+      self->compute_units = like->compute_units;
+      self->memory = like->memory;
+      self->local_memory = like->local_memory;
+      self->max_allocation = like->max_allocation;
+      self->max_group = like->max_group;
+      self->vector_width = like->vector_width;
+      self->wide = like->wide;
+      self->shares_memory = reformer_device_shares_memory (like);
+      self->memory_limit = reformer_device_get_memory_limit (like);
+    }
+  else
+    {
+      g_free (self->name);
+      self->name = g_strdup ("plan");
+      self->memory = G_MAXINT64;
+      self->max_allocation = G_MAXINT64;
+      self->local_memory = 256 << 10;
+      self->shares_memory = TRUE;
+      reformer_device_choose_kernels (self, 16);
+    }
+  return self;
+}
+
+gboolean
+reformer_device_is_planner (ReformerDevice *self)
+{
+  return self->planner;
+}
+
+gboolean
+reformer_device_is_wide (ReformerDevice *self)
+{
+  return self->wide;
+}
+
+guint
+reformer_device_get_vector_width (ReformerDevice *self)
+{
+  return self->vector_width;
+}
+
+gboolean
+reformer_device_shares_memory (ReformerDevice *self)
+{
+  gboolean shares;
+
+  reformer_device_lock (self);
+  shares = (self->planner || self->closed || reformer_device_open (self, NULL)) && self->shares_memory;
+  reformer_device_unlock (self);
+
+  return shares;
+}
+
+gsize
+reformer_device_get_max_group (ReformerDevice *self)
+{
+  return self->max_group;
+}
+
+GArray *
+reformer_device_get_peak_parts (ReformerDevice *self)
+{
+  return reformer_account_peak_parts (&self->account);
+}
