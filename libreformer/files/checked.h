@@ -7,7 +7,7 @@ G_BEGIN_DECLS
 
 /*
  * Arithmetic on numbers that come from a file. Each function returns FALSE, and leaves the result undefined, where the exact result
- * does not fit; rounding up is an addition too. Sizes that come from a file meet no other + or *.
+ * does not fit. Sizes that come from a file meet no other + or *.
  */
 
 static inline gboolean
@@ -24,20 +24,6 @@ reformer_checked_multiply (gsize  *product,
                            gsize   b)
 {
   return g_size_checked_mul (product, a, b);
-}
-
-/* a rounded up to a multiple of `unit`, which is a power of two */
-static inline gboolean
-reformer_checked_round_up (gsize  *rounded,
-                           gsize   a,
-                           gsize   unit)
-{
-  if (!g_size_checked_add (rounded, a, unit - 1))
-    return FALSE;
-
-  *rounded &= ~(unit - 1);
-
-  return TRUE;
 }
 
 /* a number as JSON has it, from 0 to what a size can hold */
