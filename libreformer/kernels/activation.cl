@@ -197,7 +197,7 @@ slope (vec x)
 #endif
 }
 
-// Philox for the VW elements from index on, a multiple of VW. Each lane of 64 bits holds two words of a counter, (x, y) in the even and
+// Philox for the VW elements from index on, a multiple of 4. Each lane of 64 bits holds two words of a counter, (x, y) in the even and
 // (z, w) in the odd lanes, so that one widening product per round serves both halves and the words come out in the elements' order.
 #if VW == 16
 typedef ulong8 lvec;

@@ -91,14 +91,43 @@ load_first (__global const float *p, int n)
   return LOAD (lanes);
 }
 
-// dweight[a] += the sum of factor * (d1[n] + d2[n]) over the tokens with coordinate a, in their order; first is 0. Work-item (i, a): columns
-// i * VW to (i + 1) * VW of the axis. Positions that run on are stepped through, others are all looked at.
-__kernel void
-axial_backward (SPAN (const int, positions), int given, ulong start, SPAN (float, dweight), int size, int dim, ulong stride,
-                SPAN (const float, d1), SPAN (const float, d2), int two, int width, int column, int count, int T,
-                SPAN (const float, factors), int drop, int n_factors, ulong stride2)
+inline void
+add_first (__global float *p, int n, vec v)
 {
-  BEGIN (const int, positions);
+  float lanes[VW];
+
+  if (n == VW)
+    STORE_GLOBAL (p, LOAD (p) + v);
+  else
+    {
+      STORE_PRIVATE (lanes, v);
+      for (int l = 0; l < n; l++)
+        p[l] += lanes[l];
+    }
+}
+
+// Columns of factor * (d1 + d2) of the token at position q. f: its sequence's factors; d1, d2 and `left` at the columns' first.
+inline vec
+gradient (__global const float *d1, __global const float *d2, int two, int n, __global const float *f, int drop, int n_factors, ulong stride2,
+          ulong q, ulong left)
+{
+  vec g = load_first (d1, n);
+
+  if (two != 0)
+    g += load_first (d2, n);
+  if (drop == 1)
+    g *= f[coordinate (q, stride2, n_factors)];
+  else if (drop == 2)
+    g *= load_first (f + left, n);
+  return g;
+}
+
+// dweight[a] += the sum of factor * (d1[n] + d2[n]) over the tokens with coordinate a, in their order; first is 0. Work-item (i, a): columns
+// i * VW to (i + 1) * VW of the axis; it steps from each run of positions with its coordinate to the next.
+__kernel void
+axial_backward (ulong start, SPAN (float, dweight), int size, int dim, ulong stride, SPAN (const float, d1), SPAN (const float, d2), int two,
+                int width, int column, int count, int T, SPAN (const float, factors), int drop, int n_factors, ulong stride2)
+{
   BEGIN (float, dweight);
   BEGIN (const float, d1);
   BEGIN (const float, d2);
@@ -109,7 +138,7 @@ axial_backward (SPAN (const int, positions), int given, ulong start, SPAN (float
     return;
 
   const int n = (int) min ((ulong) VW, (ulong) dim - left);
-  const ulong period = stride * (ulong) size, low = a * stride;
+  const ulong period = stride * (ulong) size, low = a * stride, all = (ulong) column + left;
   vec sum = (vec) 0.0f;
 
   for (ulong row = 0; row * (ulong) T < (ulong) count; row++)
@@ -119,42 +148,52 @@ axial_backward (SPAN (const int, positions), int given, ulong start, SPAN (float
 
       for (ulong t = 0; t < end;)
         {
-          ulong q = given != 0 ? (ulong) positions[before + t] : start + t, run = 1;
-          const ulong m = q % period;
+          const ulong m = (start + t) % period;
 
-          if (m < low || m >= low + stride)
-            {
-              t += given != 0 ? 1 : m < low ? low - m : period - m + low;
-              continue;
-            }
-          if (given == 0)
-            run = min (low + stride - m, end - t);
-          for (; run > 0; run--, t++, q++)
-            {
-              const ulong at = (before + t) * (ulong) width + (ulong) column + left;
-              vec g = load_first (d1 + at, n);
+          if (m < low)
+            t += low - m;
+          else if (m >= low + stride)
+            t += period - m + low;
+          else
+            for (ulong run = min (low + stride - m, end - t); run > 0; run--, t++)
+              {
+                const ulong at = (before + t) * (ulong) width + all;
 
-              if (two != 0)
-                g += load_first (d2 + at, n);
-              if (drop == 1)
-                g *= f[coordinate (q, stride2, n_factors)];
-              else if (drop == 2)
-                g *= load_first (f + column + left, n);
-              sum += g;
-            }
+                sum += gradient (d1 + at, d2 + at, two, n, f, drop, n_factors, stride2, start + t, all);
+              }
         }
     }
+  add_first (dweight + a * (ulong) dim + left, n, sum);
+}
 
-  __global float *z = dweight + a * (ulong) dim + left;
+// The same for positions in any order. Work-item (i, j): columns as above, coordinates that leave j when divided by `classes`; each looks at
+// all tokens, so that no two add to one place.
+__kernel void
+axial_backward_any (SPAN (const int, positions), SPAN (float, dweight), int size, int dim, ulong stride, int classes, SPAN (const float, d1),
+                    SPAN (const float, d2), int two, int width, int column, int count, int T, SPAN (const float, factors), int drop,
+                    int n_factors, ulong stride2)
+{
+  BEGIN (const int, positions);
+  BEGIN (float, dweight);
+  BEGIN (const float, d1);
+  BEGIN (const float, d2);
+  BEGIN (const float, factors);
+  const ulong left = get_global_id (0) * VW;
+  const int which = (int) get_global_id (1);
 
-  if (n == VW)
-    STORE_GLOBAL (z, LOAD (z) + sum);
-  else
+  if (left >= (ulong) dim)
+    return;
+
+  const int n = (int) min ((ulong) VW, (ulong) dim - left);
+  const ulong all = (ulong) column + left;
+
+  for (int r = 0; r < count; r++)
     {
-      float lanes[VW];
+      const ulong q = (ulong) positions[r], at = (ulong) r * (ulong) width + all;
+      const int a = coordinate (q, stride, size);
 
-      STORE_PRIVATE (lanes, sum);
-      for (int c = 0; c < n; c++)
-        z[c] += lanes[c];
+      if (a % classes == which)
+        add_first (dweight + (ulong) a * (ulong) dim + left, n,
+                   gradient (d1 + at, d2 + at, two, n, factors + (ulong) (r / T) * (ulong) n_factors, drop, n_factors, stride2, q, all));
     }
 }

@@ -116,14 +116,26 @@ reformer_axial_backward (ReformerRun           *run,
   lay_out (axial, axes);
   factors = draw_factors (run, axial, axes, width, rows, dropout);
   for (int i = 0; i < axial->n_axes; i++)
-    if (dweights[i].tensor != NULL)
-      REFORMER_LAUNCH (run, "axial", NULL, "axial_backward",
-                       reformer_grid_tasks (run->device, reformer_divide_up (axial->dims[i], vector), axial->shape[i], 1),
-                       REFORMER_SPAN (positions), REFORMER_INT (positions.tensor != NULL), REFORMER_ULONG (start),
-                       REFORMER_SPAN (dweights[i]), REFORMER_INT (axial->shape[i]), REFORMER_INT (axial->dims[i]),
-                       REFORMER_ULONG (axes[i].stride), REFORMER_SPAN (d1), REFORMER_SPAN (d2), REFORMER_INT (d2.tensor != NULL),
-                       REFORMER_INT (width), REFORMER_INT (axes[i].column), REFORMER_INT (rows->count), REFORMER_INT (rows->T),
-                       REFORMER_SPAN (reformer_span (factors.tensor)), REFORMER_INT (factors.drop), REFORMER_INT (factors.n),
-                       REFORMER_ULONG (factors.stride));
+    {
+      const gsize columns = reformer_divide_up (axial->dims[i], vector);
+      const gsize classes = reformer_classes (run->device, columns);
+
+      if (dweights[i].tensor == NULL)
+        continue;
+      if (positions.tensor == NULL)
+        REFORMER_LAUNCH (run, "axial", NULL, "axial_backward", reformer_grid_tasks (run->device, columns, axial->shape[i], 1),
+                         REFORMER_ULONG (start), REFORMER_SPAN (dweights[i]), REFORMER_INT (axial->shape[i]),
+                         REFORMER_INT (axial->dims[i]), REFORMER_ULONG (axes[i].stride), REFORMER_SPAN (d1), REFORMER_SPAN (d2),
+                         REFORMER_INT (d2.tensor != NULL), REFORMER_INT (width), REFORMER_INT (axes[i].column), REFORMER_INT (rows->count),
+                         REFORMER_INT (rows->T), REFORMER_SPAN (reformer_span (factors.tensor)), REFORMER_INT (factors.drop),
+                         REFORMER_INT (factors.n), REFORMER_ULONG (factors.stride));
+      else
+        REFORMER_LAUNCH (run, "axial", NULL, "axial_backward_any", reformer_grid_tasks (run->device, columns, classes, 1),
+                         REFORMER_SPAN (positions), REFORMER_SPAN (dweights[i]), REFORMER_INT (axial->shape[i]),
+                         REFORMER_INT (axial->dims[i]), REFORMER_ULONG (axes[i].stride), REFORMER_INT (classes), REFORMER_SPAN (d1),
+                         REFORMER_SPAN (d2), REFORMER_INT (d2.tensor != NULL), REFORMER_INT (width), REFORMER_INT (axes[i].column),
+                         REFORMER_INT (rows->count), REFORMER_INT (rows->T), REFORMER_SPAN (reformer_span (factors.tensor)),
+                         REFORMER_INT (factors.drop), REFORMER_INT (factors.n), REFORMER_ULONG (factors.stride));
+    }
   g_clear_object (&factors.tensor);
 }

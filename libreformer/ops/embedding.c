@@ -33,10 +33,7 @@ reformer_embedding_backward (ReformerRun           *run,
                              const ReformerDropout *dropout)
 {
   const gsize columns = reformer_divide_up (width, reformer_device_get_vector_width (run->device));
-  const gsize units = reformer_device_get_compute_units (run->device);
-  /* Every item reads all ids, so their number stays small. */
-  const gsize wanted = reformer_device_is_wide (run->device) ? 4 * units : 64 * units;
-  const gsize classes = CLAMP (wanted / columns, 1, 64);
+  const gsize classes = reformer_classes (run->device, columns);
 
   if (rows->count == 0)
     return;

@@ -50,4 +50,15 @@ reformer_divide_up (gsize n,
   return (n + by - 1) / by;
 }
 
+/* Where the rows of a table are shared out to items by their number modulo `classes`, `columns` vectors wide: how many classes. Every item
+ * reads all tokens' numbers, so no more than it takes to keep the device busy. */
+static inline gsize
+reformer_classes (ReformerDevice *device,
+                  gsize           columns)
+{
+  const gsize units = reformer_device_get_compute_units (device);
+
+  return CLAMP ((reformer_device_is_wide (device) ? 4 : 64) * units / columns, 1, 64);
+}
+
 G_END_DECLS
