@@ -6,7 +6,11 @@
 #include <libreformer/compute/reformer-version.h>
 
 #ifndef _REFORMER_EXTERN
+#ifdef REFORMER_COMPILATION
+#define _REFORMER_EXTERN __attribute__ ((visibility ("default"))) extern
+#else
 #define _REFORMER_EXTERN extern
+#endif
 #endif
 
 #define REFORMER_VERSION_1_0 (G_ENCODE_VERSION (1, 0))

@@ -51,3 +51,24 @@ mask_rows (SPAN (float, x), int width, int count, int rows, SPAN (const uchar, m
           p[c] = 0.0f;
       }
 }
+
+// The first `width` columns of x to those of y, with leading dimensions ldx and ldy. Work-item i has `rows` rows from i * rows on.
+__kernel void
+copy_columns (SPAN (const float, x), int ldx, SPAN (float, y), int ldy, int width, int count, int rows)
+{
+  BEGIN (const float, x);
+  BEGIN (float, y);
+  const ulong from = get_global_id (0) * (ulong) rows, to = min (from + (ulong) rows, (ulong) count);
+
+  for (ulong r = from; r < to; r++)
+    {
+      __global const float *p = x + r * (ulong) ldx;
+      __global float *q = y + r * (ulong) ldy;
+      int c = 0;
+
+      for (; c + VW <= width; c += VW)
+        STORE_GLOBAL (q + c, LOAD (p + c));
+      for (; c < width; c++)
+        q[c] = p[c];
+    }
+}

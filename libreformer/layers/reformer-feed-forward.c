@@ -41,7 +41,7 @@ enum
   PROP_HIDDEN_ACT,
   PROP_DROPOUT,
   PROP_LAYER_NORM_EPS,
-  PROP_INITIALIZER_RANGE,
+  PROP_DEVIATION,
   N_PROPS
 };
 
@@ -316,7 +316,7 @@ reformer_feed_forward_get_property (GObject    *object,
     case PROP_LAYER_NORM_EPS:
       g_value_set_double (value, self->eps);
       break;
-    case PROP_INITIALIZER_RANGE:
+    case PROP_DEVIATION:
       g_value_set_double (value, self->deviation);
       break;
     default:
@@ -349,7 +349,7 @@ reformer_feed_forward_set_property (GObject      *object,
     case PROP_LAYER_NORM_EPS:
       self->eps = g_value_get_double (value);
       break;
-    case PROP_INITIALIZER_RANGE:
+    case PROP_DEVIATION:
       self->deviation = g_value_get_double (value);
       break;
     default:
@@ -400,11 +400,11 @@ reformer_feed_forward_class_init (ReformerFeedForwardClass *klass)
    */
   props[PROP_LAYER_NORM_EPS] = g_param_spec_double ("layer-norm-eps", NULL, NULL, 0, 1, 1e-12, flags);
   /**
-   * ReformerFeedForward:initializer-range:
+   * ReformerFeedForward:deviation:
    *
    * Standard deviation of the weights at the start.
    */
-  props[PROP_INITIALIZER_RANGE] = g_param_spec_double ("initializer-range", NULL, NULL, 0, G_MAXDOUBLE, 0.02, flags);
+  props[PROP_DEVIATION] = g_param_spec_double ("deviation", NULL, NULL, 0, G_MAXDOUBLE, 0.02, flags);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 

@@ -46,3 +46,19 @@ reformer_mask_rows (ReformerRun  *run,
   REFORMER_LAUNCH (run, "elementwise", NULL, "mask_rows", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
                    REFORMER_SPAN (x), REFORMER_INT (width), REFORMER_INT (count), REFORMER_INT (rows), REFORMER_SPAN (mask));
 }
+
+void
+reformer_copy_columns (ReformerRun  *run,
+                       ReformerSpan  x,
+                       int           ldx,
+                       ReformerSpan  y,
+                       int           ldy,
+                       int           width,
+                       gsize         count)
+{
+  const gsize rows = reformer_tasks_per_item (run->device, count, width);
+
+  REFORMER_LAUNCH (run, "elementwise", NULL, "copy_columns", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
+                   REFORMER_SPAN (x), REFORMER_INT (ldx), REFORMER_SPAN (y), REFORMER_INT (ldy), REFORMER_INT (width), REFORMER_INT (count),
+                   REFORMER_INT (rows));
+}

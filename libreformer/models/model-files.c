@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "models/model-private.h"
+
+#include "files/weights.h"
+#include "files/safetensors-write.h"
+#include <libreformer/files/reformer-file-error.h>
+
+/* Folders as transformers saves them: config.json, and model.safetensors or its shards. Names in a file may lack "reformer." (a bare model was saved), and the
+ * language head's bias is `lm_head.decoder.bias` where there is one, else `lm_head.bias`. */
+
+#define PREFIX "reformer."
+#define BIAS "lm_head.bias"
+#define DECODER_BIAS "lm_head.decoder.bias"
+
+/* Floats that go through host memory at a time */
+#define PIECE (1u << 20)
+
+static char *
+local_path (GFile   *file,
+            GError **error)
+{
+  char *path = g_file_get_path (file);
+
+  if (path == NULL)
+    {
+      g_autofree char *uri = g_file_get_uri (file);
+
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED, "%s is not on a local file system; wanted a local folder", uri);
+    }
+  return path;
+}
+
+/* ---- Reading ---- */
+
+/* A pass over a file's tensors: which of them have been used, and what does not fit. */
+typedef struct
+{
+  ReformerWeights *weights;
+  GHashTable      *used;      /* entry names, borrowed */
+  gboolean         bare;      /* names lack "reformer." */
+  GString         *problems;
+  guint            n_problems;
+} Reading;
+
+#define MAX_NAMED 8
+
+static void G_GNUC_PRINTF (2, 3)
+add_problem (Reading    *reading,
+             const char *format,
+             ...)
+{
+  va_list args;
+
+  if (reading->n_problems++ >= MAX_NAMED)
+    return;
+  if (reading->problems->len > 0)
+    g_string_append (reading->problems, "; ");
+  va_start (args, format);
+  g_string_append_vprintf (reading->problems, format, args);
+  va_end (args);
+}
+
+static const ReformerSafetensorsEntry *
+find_entry (Reading    *reading,
+            const char *name)
+{
+  const ReformerSafetensorsEntry *entry;
+
+  if (reading->bare && g_str_has_prefix (name, PREFIX))
+    name += strlen (PREFIX);
+  entry = reformer_weights_lookup (reading->weights, name);
+  if (entry != NULL)
+    g_hash_table_add (reading->used, (gpointer) entry->name);
+  return entry;
+}
+
+static gboolean
+fits (ReformerParameter              *parameter,
+      const ReformerSafetensorsEntry *entry,
+      Reading                        *reading)
+{
+  gsize n_dims;
+  g_autofree gint64 *shape = reformer_parameter_get_shape (parameter, &n_dims);
+  const gboolean floats = entry->dtype == REFORMER_SAFETENSORS_F32 || entry->dtype == REFORMER_SAFETENSORS_F16 ||
+                          entry->dtype == REFORMER_SAFETENSORS_BF16 || entry->dtype == REFORMER_SAFETENSORS_F64;
+  g_autofree char *seen = NULL, *wanted = NULL;
+
+  if (floats && n_dims == entry->n_dims && memcmp (shape, entry->shape, n_dims * sizeof *shape) == 0)
+    return TRUE;
+  seen = reformer_safetensors_describe (entry->dtype, entry->shape, entry->n_dims);
+  wanted = reformer_safetensors_describe (REFORMER_SAFETENSORS_F32, shape, n_dims);
+  if (g_str_has_suffix (entry->name, ".rotations"))
+    add_problem (reading, "%s is %s, but num_attention_heads, attention_head_size, num_hashes and num_buckets (half the sum of its factors) of the configuration make it %s",
+                 entry->name, seen, wanted);
+  else
+    add_problem (reading, "%s is %s, wanted %s", entry->name, seen, wanted);
+  return FALSE;
+}
+
+static gboolean
+read_entry (ReformerParameter              *parameter,
+            const ReformerSafetensorsEntry *entry,
+            ReformerRun                    *run,
+            GCancellable                   *cancellable,
+            GError                        **error)
+{
+  g_autofree float *values = g_new (float, MIN ((gsize) PIECE, entry->n_elements));
+
+  for (gsize n = 0; n < entry->n_elements && reformer_run_ok (run); n += PIECE)
+    {
+      const gsize count = MIN ((gsize) PIECE, entry->n_elements - n);
+
+      if (!reformer_safetensors_read_float32 (entry->file, entry, values, n, count, cancellable, error))
+        return FALSE;
+      reformer_run_write (run, reformer_parameter_value (parameter, run, n), values, count);
+    }
+  reformer_parameter_set_filled (parameter);
+  return TRUE;
+}
+
+/* What a file may hold beside the parameters. */
+static gboolean
+is_ignored (const char *name)
+{
+  return strstr (name, "mask_value_") != NULL || g_str_equal (name, BIAS) || g_str_equal (name, DECODER_BIAS);
+}
+
+static void
+find_surplus (Reading *reading)
+{
+  const gsize n = reformer_weights_get_n_tensors (reading->weights);
+
+  for (gsize i = 0; i < n; i++)
+    {
+      const char *name = reformer_weights_get_entry (reading->weights, i)->name;
+
+      if (!g_hash_table_contains (reading->used, name) && !is_ignored (name))
+        add_problem (reading, "%s is surplus: the configuration has no such tensor", name);
+    }
+}
+
+/* Finds and checks an entry for every parameter and buffer before any is read. NULL in the result: it is absent and may be. */
+static GPtrArray *
+match (Reading   *reading,
+       GPtrArray *parameters,
+       GPtrArray *buffers)
+{
+  GPtrArray *entries = g_ptr_array_new ();
+
+  for (guint i = 0; i < parameters->len + buffers->len; i++)
+    {
+      const gboolean buffer = i >= parameters->len;
+      ReformerParameter *parameter = buffer ? buffers->pdata[i - parameters->len] : parameters->pdata[i];
+      const char *name = reformer_parameter_get_name (parameter);
+      const gboolean bias = g_str_equal (name, BIAS);
+      const ReformerSafetensorsEntry *entry = bias ? find_entry (reading, DECODER_BIAS) : NULL;
+
+      if (entry == NULL)
+        entry = find_entry (reading, name);
+      if (entry == NULL && !bias && !buffer)
+        add_problem (reading, "%s is missing", name);
+      g_ptr_array_add (entries, entry != NULL && fits (parameter, entry, reading) ? (gpointer) entry : NULL);
+    }
+  find_surplus (reading);
+  return entries;
+}
+
+static gboolean
+read_weights (ReformerModel  *self,
+              const char     *path,
+              GCancellable   *cancellable,
+              GError        **error)
+{
+  g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (self);
+  g_autoptr (GPtrArray) buffers = reformer_model_list_buffers (self);
+  g_autoptr (ReformerWeights) weights = reformer_weights_open (path, cancellable, error);
+  g_autoptr (GHashTable) used = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GString) problems = g_string_new (NULL);
+  g_autoptr (GPtrArray) entries = NULL;
+  ReformerRun run = REFORMER_RUN_INIT (self->device, cancellable);
+  Reading reading = { weights, used, FALSE, problems, 0 };
+
+  if (weights == NULL)
+    return FALSE;
+  reading.bare = reformer_weights_lookup (weights, "reformer.embeddings.word_embeddings.weight") == NULL;
+  entries = match (&reading, parameters, buffers);
+  if (reading.n_problems > 0)
+    {
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_MISMATCH, "%s does not fit the configuration: %s%s", reformer_weights_get_path (weights), problems->str,
+                   reading.n_problems > MAX_NAMED ? "; and more" : "");
+      return FALSE;
+    }
+  for (guint i = 0; i < entries->len && reformer_run_ok (&run); i++)
+    {
+      ReformerParameter *parameter = i < parameters->len ? parameters->pdata[i] : buffers->pdata[i - parameters->len];
+
+      if (entries->pdata[i] != NULL && !read_entry (parameter, entries->pdata[i], &run, cancellable, error))
+        {
+          reformer_run_clear (&run);
+          return FALSE;
+        }
+    }
+  return reformer_run_finish (&run, error);
+}
+
+/**
+ * reformer_model_load:
+ * @device: (nullable): the device that is to hold and run it; %NULL for the default one
+ * @file: a folder as transformers or [method@Model.save] writes it
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * Reads a model: `config.json`, and `model.safetensors` or its shards, in float32, float16 or bfloat16. The rotations of LSH layers are read where the folder
+ * has them; otherwise they are drawn.
+ *
+ * Returns: (transfer full): the model, or %NULL with @error set: [error@FileError], [error@ModelError], [error@DeviceError]
+ */
+ReformerModel *
+reformer_model_load (ReformerDevice  *device,
+                     GFile           *file,
+                     GCancellable    *cancellable,
+                     GError         **error)
+{
+  g_autoptr (ReformerConfig) config = NULL;
+  g_autoptr (ReformerModel) self = NULL;
+  g_autofree char *path = NULL, *folder = NULL;
+
+  g_return_val_if_fail (device == NULL || REFORMER_IS_DEVICE (device), NULL);
+  g_return_val_if_fail (G_IS_FILE (file), NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+
+  path = local_path (file, error);
+  if (path == NULL)
+    return NULL;
+  folder = reformer_atomic_folder_resolve (path);
+  {
+    g_autoptr (GFile) resolved = g_file_new_for_path (folder);
+
+    config = reformer_config_load (resolved, cancellable, error);
+  }
+  if (config == NULL)
+    return NULL;
+  self = reformer_model_new (device, config);
+  if (!reformer_model_build (self, error) || !read_weights (self, folder, cancellable, error) || !reformer_model_prepare (self, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+/**
+ * reformer_model_load_weights:
+ * @self: a model
+ * @file: a folder, or a safetensors file
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * Reads weights into a model that exists, such as one with branches of your own in its stack. All names and shapes are checked before the first is read.
+ *
+ * Returns: %TRUE, or %FALSE with @error set: [error@FileError] names what is missing, surplus or of another shape
+ */
+gboolean
+reformer_model_load_weights (ReformerModel  *self,
+                             GFile          *file,
+                             GCancellable   *cancellable,
+                             GError        **error)
+{
+  g_autofree char *path = NULL, *folder = NULL;
+
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), FALSE);
+  g_return_val_if_fail (G_IS_FILE (file), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+
+  path = local_path (file, error);
+  if (path == NULL || !reformer_model_build (self, error))
+    return FALSE;
+  folder = reformer_atomic_folder_resolve (path);
+  return read_weights (self, folder, cancellable, error) && reformer_model_prepare (self, error);
+}
+
+/* ---- Writing ---- */
+
+typedef struct
+{
+  GPtrArray   *parameters;
+  ReformerRun *run;
+} Writing;
+
+static gboolean
+fill (gsize      i,
+      gpointer   to,
+      gsize      offset,
+      gsize      n_bytes,
+      gpointer   user_data,
+      GError   **error)
+{
+  Writing *writing = user_data;
+
+  reformer_run_read (writing->run, reformer_parameter_value (writing->parameters->pdata[i], writing->run, offset / sizeof (float)), to, n_bytes / sizeof (float));
+#if G_BYTE_ORDER == G_BIG_ENDIAN
+  for (gsize j = 0; j < n_bytes / sizeof (float); j++)
+    ((guint32 *) to)[j] = GUINT32_TO_LE (((guint32 *) to)[j]);
+#endif
+  return reformer_run_finish (writing->run, error);
+}
+
+/* The configuration as it is saved: buckets that were found by the rule are written down, because the rotations go with them. */
+static char *
+config_text (ReformerModel *self)
+{
+  g_autoptr (ReformerConfig) config = reformer_config_copy (self->config);
+  const char *const *kinds = reformer_config_get_attn_layers (config);
+
+  if (g_strv_contains (kinds, "lsh"))
+    {
+      gsize n;
+      g_autofree int *factors = reformer_config_get_bucket_factors (config, &n);
+
+      reformer_config_set_num_buckets (config, factors, n);
+    }
+  return reformer_config_to_json (config);
+}
+
+static gboolean
+write_files (ReformerModel         *self,
+             ReformerAtomicFolder  *folder,
+             GCancellable          *cancellable,
+             GError               **error)
+{
+  g_autoptr (GPtrArray) all = reformer_model_list_parameters (self);
+  g_autoptr (GPtrArray) buffers = reformer_model_list_buffers (self);
+  g_autofree ReformerSafetensorsTensor *tensors = NULL;
+  g_autofree char *text = config_text (self);
+  ReformerRun run = REFORMER_RUN_INIT (self->device, cancellable);
+  Writing writing = { all, &run };
+  gboolean ok;
+
+  for (guint i = 0; i < buffers->len; i++)
+    g_ptr_array_add (all, g_object_ref (buffers->pdata[i]));
+  tensors = g_new0 (ReformerSafetensorsTensor, all->len);
+  for (guint i = 0; i < all->len; i++)
+    {
+      gsize n_dims;
+      g_autofree gint64 *shape = reformer_parameter_get_shape (all->pdata[i], &n_dims);
+
+      tensors[i].name = reformer_parameter_get_name (all->pdata[i]);
+      tensors[i].dtype = REFORMER_SAFETENSORS_F32;
+      tensors[i].n_dims = (guint) n_dims;
+      memcpy (tensors[i].shape, shape, MIN (n_dims, REFORMER_SAFETENSORS_MAX_DIMS) * sizeof *shape);
+    }
+  ok = reformer_atomic_folder_write (folder, "config.json", text, strlen (text), cancellable, error) &&
+       reformer_weights_write (folder, tensors, all->len, 0, REFORMER_SAFETENSORS_METADATA, fill, &writing, cancellable, error);
+  reformer_run_clear (&run);
+  return ok;
+}
+
+/**
+ * reformer_model_save:
+ * @self: a model
+ * @file: a folder, made where there is none
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * Writes `config.json` and `model.safetensors` under transformers' names; the rotations of LSH layers are among the tensors. A folder that exists is replaced as a
+ * whole: until the new one is complete and on the disk, the old one is there. Other files in it stay.
+ *
+ * Returns: %TRUE, or %FALSE with @error set: [error@FileError]; the folder is then as it was
+ */
+gboolean
+reformer_model_save (ReformerModel  *self,
+                     GFile          *file,
+                     GCancellable   *cancellable,
+                     GError        **error)
+{
+  static const char *const known[] = { "config.json", REFORMER_WEIGHTS_FILES, NULL };
+  g_autoptr (ReformerAtomicFolder) folder = NULL;
+  g_autofree char *path = NULL;
+
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), FALSE);
+  g_return_val_if_fail (G_IS_FILE (file), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+
+  path = local_path (file, error);
+  if (path == NULL || !reformer_model_prepare (self, error))
+    return FALSE;
+  folder = reformer_atomic_folder_begin (path, known, error);
+  if (folder == NULL || !write_files (self, folder, cancellable, error))
+    return FALSE;
+  return reformer_atomic_folder_commit (g_steal_pointer (&folder), error);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "models/model-private.h"
+
+#include "compute/device-private.h"
+
+/* Reading and checking of what callers give to a model, on the host: every id and label is looked at before a kernel sees it. */
+
+#define NO_TARGET (-100)
+
+void
+reformer_input_clear (ReformerInput *input)
+{
+  g_clear_object (&input->ids);
+  g_clear_object (&input->mask);
+  g_clear_object (&input->labels);
+}
+
+static gint64
+lcm (gint64 a,
+     gint64 b)
+{
+  gint64 x = a, y = b;
+
+  while (y != 0)
+    {
+      const gint64 rest = x % y;
+
+      x = y;
+      y = rest;
+    }
+  return a / x * b;
+}
+
+gint64
+reformer_model_pad_length (ReformerModel *self,
+                           gint64         length)
+{
+  const char *const *kinds = reformer_config_get_attn_layers (self->config);
+  const guint n = reformer_config_get_n_layers (self->config);
+  gint64 multiple = 1, least = G_MAXINT64;
+
+  for (guint i = 0; i < n; i++)
+    {
+      gint64 chunk;
+
+      if (g_str_equal (kinds[i], "lsh"))
+        chunk = reformer_config_get_lsh_attn_chunk_length (self->config);
+      else if (g_str_equal (kinds[i], "local"))
+        chunk = reformer_config_get_local_attn_chunk_length (self->config);
+      else
+        continue;
+      multiple = lcm (multiple, chunk);
+      least = MIN (least, chunk);
+    }
+  return length <= least || length % multiple == 0 ? length : (length / multiple + 1) * multiple;
+}
+
+/* ---- Shapes ---- */
+
+static gboolean
+check_tensor (ReformerModel  *self,
+              ReformerRun    *run,
+              const char     *name,
+              ReformerTensor *tensor,
+              gboolean        bytes_too,
+              int             B,
+              int             T)
+{
+  gsize n_dims;
+  g_autofree gint64 *shape = reformer_tensor_get_shape (tensor, &n_dims);
+  const ReformerDType dtype = reformer_tensor_get_dtype (tensor);
+  const gboolean fits = n_dims == 2 && (B == 0 || (shape[0] == B && shape[1] == T)) &&
+                        (dtype == REFORMER_DTYPE_INT32 || (bytes_too && dtype == REFORMER_DTYPE_UINT8));
+
+  if (!fits)
+    {
+      g_autofree char *seen = reformer_tensor_to_string (tensor);
+      g_autofree char *size = B == 0 ? g_strdup ("[B, T]") : g_strdup_printf ("[%d, %d]", B, T);
+
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "%s: %s; wanted int32%s %s", name, seen, bytes_too ? " or uint8" : "", size);
+      return FALSE;
+    }
+  if (reformer_tensor_get_device (tensor) != self->device)
+    {
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "%s: on the device %s; wanted the model's, %s", name,
+                         reformer_device_get_name (reformer_tensor_get_device (tensor)), reformer_device_get_name (self->device));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_length (ReformerModel *self,
+              ReformerRun   *run,
+              gint64         B,
+              gint64         T)
+{
+  const gint64 most = reformer_config_get_max_length (self->config), padded = reformer_model_pad_length (self, T);
+
+  if (T > most)
+    reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "the sequence has %" G_GINT64_FORMAT " tokens; the model has positions for %" G_GINT64_FORMAT
+                       " (axial_pos_shape, or max_position_embeddings without axial positions)", T, most);
+  else if (padded > G_MAXINT32 / 2 / B)
+    reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "%" G_GINT64_FORMAT " rows of %" G_GINT64_FORMAT " tokens; at most %d tokens fit in one call", B, padded,
+                       G_MAXINT32 / 2);
+  return reformer_run_ok (run);
+}
+
+/* ---- Values ---- */
+
+static gint32 *
+host_array (ReformerRun *run,
+            gsize        n)
+{
+  gint32 *values = g_try_new (gint32, n);
+
+  if (values == NULL)
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY, "no host memory for %" G_GSIZE_FORMAT " tokens", n);
+  return values;
+}
+
+/* A tensor's elements as int32. */
+static gint32 *
+read_values (ReformerRun    *run,
+             ReformerTensor *tensor)
+{
+  const gsize n = reformer_tensor_get_n_elements (tensor);
+  gint32 *values = host_array (run, n);
+
+  if (values == NULL)
+    return NULL;
+  if (reformer_tensor_get_dtype (tensor) == REFORMER_DTYPE_INT32)
+    reformer_run_read (run, reformer_span (tensor), values, n);
+  else
+    {
+      guint8 *bytes = (guint8 *) values + 3 * n; /* the last quarter: widened from the front, each before it is overwritten */
+
+      reformer_run_read (run, reformer_span (tensor), bytes, n);
+      for (gsize i = 0; i < n; i++)
+        values[i] = bytes[i];
+    }
+  return values;
+}
+
+static ReformerTensor *
+upload (ReformerRun   *run,
+        ReformerInput *input,
+        const gint32  *values)
+{
+  ReformerTensor *tensor = reformer_run_new (run, REFORMER_DTYPE_INT32, 2, (gint64) input->B, (gint64) input->T);
+
+  if (tensor != NULL)
+    reformer_run_write (run, reformer_span (tensor), values, (gsize) input->B * (gsize) input->T);
+  return tensor;
+}
+
+static void
+read_ids (ReformerModel  *self,
+          ReformerRun    *run,
+          ReformerTensor *tokens,
+          ReformerInput  *input)
+{
+  const int vocabulary = reformer_config_get_vocab_size (self->config);
+  const int pad = CLAMP (reformer_config_get_pad_token_id (self->config), 0, vocabulary - 1);
+  g_autofree gint32 *given = read_values (run, tokens);
+  g_autofree gint32 *padded = given != NULL ? host_array (run, (gsize) input->B * (gsize) input->T) : NULL;
+
+  if (padded == NULL)
+    return;
+  for (int b = 0; b < input->B; b++)
+    for (int t = 0; t < input->T; t++)
+      {
+        gint32 id = pad;
+
+        if (t < input->T0)
+          {
+            id = given[(gsize) b * input->T0 + t];
+            if (id < 0 || id >= vocabulary)
+              {
+                reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "tokens: the id %d at row %d, position %d; wanted 0 to %d (vocab_size is %d)", id, b, t,
+                                   vocabulary - 1, vocabulary);
+                return;
+              }
+          }
+        padded[(gsize) b * input->T + t] = id;
+      }
+  input->ids = upload (run, input, padded);
+}
+
+/* Padding always makes a mask; a mask without a 0 is none. */
+static void
+read_mask (ReformerRun    *run,
+           ReformerTensor *mask,
+           ReformerInput  *input)
+{
+  const gsize n = (gsize) input->B * (gsize) input->T;
+  g_autofree gint32 *given = mask != NULL ? read_values (run, mask) : NULL;
+  g_autofree guint8 *kept = NULL;
+  gboolean any = input->T > input->T0;
+
+  if (!reformer_run_ok (run))
+    return;
+  for (gsize i = 0; given != NULL && i < (gsize) input->B * (gsize) input->T0 && !any; i++)
+    any = given[i] == 0;
+  if (!any)
+    return;
+  kept = g_try_malloc (n);
+  if (kept == NULL)
+    {
+      reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY, "no host memory for a mask of %" G_GSIZE_FORMAT " tokens", n);
+      return;
+    }
+  for (int b = 0; b < input->B; b++)
+    for (int t = 0; t < input->T; t++)
+      kept[(gsize) b * input->T + t] = t < input->T0 && (given == NULL || given[(gsize) b * input->T0 + t] != 0);
+  input->mask = reformer_run_new (run, REFORMER_DTYPE_UINT8, 2, (gint64) input->B, (gint64) input->T);
+  if (input->mask != NULL)
+    reformer_run_write (run, reformer_span (input->mask), kept, n);
+}
+
+/* For the causal head: position t predicts label t + 1, the last position nothing. */
+static void
+read_labels (ReformerModel  *self,
+             ReformerRun    *run,
+             ReformerTensor *labels,
+             ReformerInput  *input)
+{
+  const int classes = reformer_config_get_vocab_size (self->config);
+  g_autofree gint32 *given = read_values (run, labels);
+  g_autofree gint32 *shifted = given != NULL ? host_array (run, (gsize) input->B * (gsize) input->T) : NULL;
+
+  if (shifted == NULL)
+    return;
+  for (int b = 0; b < input->B; b++)
+    for (int t = 0; t < input->T; t++)
+      {
+        const gint32 label = t + 1 < input->T0 ? given[(gsize) b * input->T0 + t + 1] : NO_TARGET;
+
+        if (label != NO_TARGET && (label < 0 || label >= classes))
+          {
+            reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "labels: %d at row %d, position %d; wanted 0 to %d, or -100 for no target", label, b, t + 1,
+                               classes - 1);
+            return;
+          }
+        input->n_targets += label != NO_TARGET;
+        shifted[(gsize) b * input->T + t] = label;
+      }
+  if (input->n_targets == 0 && !reformer_device_is_planner (self->device))
+    reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "labels: no target among %d rows of %d; wanted at least one after a row's first position", input->B,
+                       input->T0);
+  else
+    input->labels = upload (run, input, shifted);
+}
+
+gboolean
+reformer_model_read_input (ReformerModel  *self,
+                           ReformerRun    *run,
+                           ReformerTensor *tokens,
+                           ReformerTensor *mask,
+                           ReformerTensor *labels,
+                           ReformerInput  *input)
+{
+  const char *part = reformer_run_part (run, "tokens");
+  g_autofree gint64 *shape = NULL;
+  gsize n_dims;
+
+  if (check_tensor (self, run, "tokens", tokens, FALSE, 0, 0))
+    {
+      shape = reformer_tensor_get_shape (tokens, &n_dims);
+      if (check_length (self, run, shape[0], shape[1]))
+        {
+          input->B = (int) shape[0];
+          input->T0 = (int) shape[1];
+          input->T = (int) reformer_model_pad_length (self, shape[1]);
+        }
+    }
+  if (reformer_run_ok (run) && labels != NULL && self->head == NULL)
+    reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "the model has no head, so it has no loss; wanted a head such as language");
+  if (reformer_run_ok (run) && mask != NULL)
+    check_tensor (self, run, "mask", mask, TRUE, input->B, input->T0);
+  if (reformer_run_ok (run) && labels != NULL)
+    check_tensor (self, run, "labels", labels, FALSE, input->B, input->T0);
+  if (reformer_run_ok (run))
+    read_ids (self, run, tokens, input);
+  if (reformer_run_ok (run))
+    read_mask (run, mask, input);
+  if (reformer_run_ok (run) && labels != NULL)
+    read_labels (self, run, labels, input);
+  reformer_run_part (run, part);
+  return reformer_run_ok (run);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "models/model-private.h"
+
+#include <libreformer/layers/reformer-feed-forward.h>
+#include <libreformer/layers/reformer-full-attention.h>
+#include <libreformer/layers/reformer-local-attention.h>
+#include <libreformer/layers/reformer-lsh-attention.h>
+
+/* The layers of a model, from its configuration, under transformers' names. */
+
+static GVariant *
+list_of (int   *values,
+         gsize  n)
+{
+  GVariant *list = g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, values, n, sizeof *values);
+
+  g_free (values);
+  return list;
+}
+
+static gpointer
+keep_layer (ReformerModel *self,
+            gpointer       layer,
+            const char    *prefix)
+{
+  reformer_layer_set_prefix (layer, prefix);
+  g_ptr_array_add (self->layers, layer);
+  return layer;
+}
+
+static void
+build_embeddings (ReformerModel *self)
+{
+  ReformerConfig *config = self->config;
+  const double dropout = reformer_config_get_hidden_dropout_prob (config), deviation = reformer_config_get_initializer_range (config);
+
+  self->embedding = keep_layer (self, g_object_new (REFORMER_TYPE_EMBEDDING, "device", self->device, "vocab-size", reformer_config_get_vocab_size (config),
+                                                    "hidden-size", reformer_config_get_hidden_size (config), "deviation", deviation, "dropout", dropout, NULL),
+                                "reformer.embeddings.word_embeddings.");
+  if (reformer_config_get_axial_pos_embds (config))
+    {
+      gsize n_axes, n_dims;
+      int *shape = reformer_config_get_axial_pos_shape (config, &n_axes), *dims = reformer_config_get_axial_pos_embds_dim (config, &n_dims);
+
+      self->axial = keep_layer (self, g_object_new (REFORMER_TYPE_AXIAL_POSITION, "device", self->device, "shape", list_of (shape, n_axes),
+                                                    "dims", list_of (dims, n_dims), "deviation", reformer_config_get_axial_norm_std (config), "dropout", dropout, NULL),
+                                "reformer.embeddings.position_embeddings.");
+    }
+  else
+    self->table = keep_layer (self, g_object_new (REFORMER_TYPE_POSITION_TABLE, "device", self->device,
+                                                  "max-length", (int) reformer_config_get_max_length (config),
+                                                  "hidden-size", reformer_config_get_hidden_size (config), "deviation", deviation, "dropout", dropout, NULL),
+                              "reformer.embeddings.position_embeddings.");
+}
+
+static ReformerLayer *
+new_attention (ReformerModel *self,
+               const char    *kind)
+{
+  ReformerConfig *config = self->config;
+  const gboolean lsh = g_str_equal (kind, "lsh"), local = g_str_equal (kind, "local");
+  ReformerLayer *layer;
+  g_autoptr (GVariant) buckets = NULL;
+
+  if (lsh)
+    {
+      gsize n;
+      int *factors = reformer_config_get_bucket_factors (config, &n);
+
+      buckets = g_variant_ref_sink (list_of (factors, n));
+    }
+#define COMMON                                                                                                                        \
+  "device", self->device, "hidden-size", reformer_config_get_hidden_size (config),                                                    \
+  "num-attention-heads", reformer_config_get_num_attention_heads (config), "attention-head-size", reformer_config_get_attention_head_size (config), \
+  "causal", reformer_config_get_is_decoder (config), "dropout", reformer_config_get_hidden_dropout_prob (config),                     \
+  "layer-norm-eps", reformer_config_get_layer_norm_eps (config), "deviation", reformer_config_get_initializer_range (config)
+  if (lsh)
+    layer = g_object_new (REFORMER_TYPE_LSH_ATTENTION, COMMON, "chunk-length", reformer_config_get_lsh_attn_chunk_length (config),
+                          "num-chunks-before", reformer_config_get_lsh_num_chunks_before (config),
+                          "num-chunks-after", reformer_config_get_lsh_num_chunks_after (config),
+                          "attention-probs-dropout", reformer_config_get_lsh_attention_probs_dropout_prob (config),
+                          "num-hashes", reformer_config_get_num_hashes (config), "num-buckets", buckets, NULL);
+  else if (local)
+    layer = g_object_new (REFORMER_TYPE_LOCAL_ATTENTION, COMMON, "chunk-length", reformer_config_get_local_attn_chunk_length (config),
+                          "num-chunks-before", reformer_config_get_local_num_chunks_before (config),
+                          "num-chunks-after", reformer_config_get_local_num_chunks_after (config),
+                          "attention-probs-dropout", reformer_config_get_local_attention_probs_dropout_prob (config),
+                          "circular", reformer_config_get_local_attn_circular (config), NULL);
+  else
+    layer = g_object_new (REFORMER_TYPE_FULL_ATTENTION, COMMON,
+                          "attention-probs-dropout", reformer_config_get_local_attention_probs_dropout_prob (config), NULL);
+#undef COMMON
+  return layer;
+}
+
+static void
+build_stack (ReformerModel *self)
+{
+  ReformerConfig *config = self->config;
+  const char *const *kinds = reformer_config_get_attn_layers (config);
+  const guint n = reformer_config_get_n_layers (config);
+
+  self->stack = g_object_new (REFORMER_TYPE_STACK, "device", self->device, NULL);
+  g_ptr_array_add (self->layers, self->stack);
+  reformer_stack_set_prefix (self->stack, "reformer.encoder.");
+  for (guint i = 0; i < n; i++)
+    {
+      g_autoptr (ReformerLayer) attention = new_attention (self, kinds[i]);
+      g_autoptr (ReformerLayer) feed_forward = g_object_new (REFORMER_TYPE_FEED_FORWARD, "device", self->device,
+                                                             "hidden-size", reformer_config_get_hidden_size (config),
+                                                             "feed-forward-size", reformer_config_get_feed_forward_size (config),
+                                                             "hidden-act", reformer_config_get_hidden_act (config),
+                                                             "dropout", reformer_config_get_hidden_dropout_prob (config),
+                                                             "layer-norm-eps", reformer_config_get_layer_norm_eps (config),
+                                                             "deviation", reformer_config_get_initializer_range (config), NULL);
+      g_autofree char *first = g_strdup_printf ("layers.%u.attention", i), *second = g_strdup_printf ("layers.%u.feed_forward", i);
+
+      reformer_stack_add (self->stack, first, attention);
+      reformer_stack_add (self->stack, second, feed_forward);
+    }
+}
+
+static void
+build_head (ReformerModel *self)
+{
+  ReformerConfig *config = self->config;
+  const int width = 2 * reformer_config_get_hidden_size (config);
+
+  self->norm = keep_layer (self, g_object_new (REFORMER_TYPE_LAYER_NORM, "device", self->device, "size", width,
+                                               "eps", reformer_config_get_layer_norm_eps (config), NULL),
+                           "reformer.encoder.layer_norm.");
+  reformer_layer_set_number (REFORMER_LAYER (self->norm), 2 * reformer_config_get_n_layers (config) + 1);
+  if (reformer_config_get_head (config) == REFORMER_HEAD_LANGUAGE)
+    {
+      self->head = keep_layer (self, g_object_new (REFORMER_TYPE_LINEAR, "device", self->device, "in-features", width,
+                                                   "out-features", reformer_config_get_vocab_size (config), "bias", TRUE,
+                                                   "deviation", reformer_config_get_initializer_range (config), NULL),
+                               "lm_head.decoder.");
+      reformer_parameter_set_name (reformer_linear_peek_bias (self->head), "lm_head.bias");
+    }
+}
+
+gboolean
+reformer_model_build (ReformerModel  *self,
+                      GError        **error)
+{
+  g_autoptr (GRecMutexLocker) locker = g_rec_mutex_locker_new (&self->lock);
+  const ReformerHead head = reformer_config_get_head (self->config);
+
+  if (self->built)
+    return TRUE;
+  if (!reformer_config_validate (self->config, error))
+    return FALSE;
+  if (head != REFORMER_HEAD_LANGUAGE && head != REFORMER_HEAD_NONE)
+    {
+      g_autoptr (GEnumClass) heads = g_type_class_ref (REFORMER_TYPE_HEAD);
+
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "head is %s; this version has language (causal) and none",
+                   g_enum_get_value (heads, (int) head)->value_nick);
+      return FALSE;
+    }
+  if (self->device == NULL)
+    {
+      self->device = reformer_device_get_default (error);
+      if (self->device == NULL)
+        return FALSE;
+    }
+  build_embeddings (self);
+  build_stack (self);
+  build_head (self);
+  self->built = TRUE;
+  return TRUE;
+}
+
+static GPtrArray *
+list (ReformerModel *self,
+      GPtrArray     *(*of) (ReformerLayer *layer))
+{
+  GPtrArray *all = g_ptr_array_new_with_free_func (g_object_unref);
+
+  for (guint i = 0; i < self->layers->len; i++)
+    {
+      g_autoptr (GPtrArray) some = of (self->layers->pdata[i]);
+
+      for (guint j = 0; j < some->len; j++)
+        g_ptr_array_add (all, g_object_ref (some->pdata[j]));
+    }
+  return all;
+}
+
+GPtrArray *
+reformer_model_list_parameters (ReformerModel *self)
+{
+  return list (self, reformer_layer_list_parameters);
+}
+
+GPtrArray *
+reformer_model_list_buffers (ReformerModel *self)
+{
+  return list (self, reformer_layer_list_buffers);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "layers/axial-position-private.h"
+#include "layers/embedding-private.h"
+#include "layers/layer-norm-private.h"
+#include "layers/linear-private.h"
+#include "layers/position-table-private.h"
+#include "layers/stack-private.h"
+#include <libreformer/models/reformer-model.h>
+
+G_BEGIN_DECLS
+
+struct _ReformerModel
+{
+  GObject                parent_instance;
+
+  ReformerDevice        *device;
+  ReformerConfig        *config;
+  GRecMutex              lock; /* building and the first filling */
+  gboolean               built;
+  gboolean               training;
+  guint64                seed;
+  guint                  sequence;
+  gsize                  piece; /* forced size of pieces, for tests; 0 = chosen */
+
+  /* The parts, in the order of their names in a checkpoint. */
+  GPtrArray             *layers;
+  ReformerEmbedding     *embedding; /* borrowed from layers */
+  ReformerAxialPosition *axial;     /* one of axial and table */
+  ReformerPositionTable *table;
+  ReformerStack         *stack;
+  ReformerLayerNorm     *norm;
+  ReformerLinear        *head;      /* NULL for a bare encoder */
+};
+
+/* ---- model-layers.c ---- */
+
+/* Builds the layers where the configuration is valid and they are not built yet. Allocates nothing on the device. */
+gboolean   reformer_model_build           (ReformerModel  *self,
+                                           GError        **error);
+/* All parameters, or all buffers (what is saved but not trained), of all layers. */
+GPtrArray *reformer_model_list_parameters (ReformerModel  *self);
+GPtrArray *reformer_model_list_buffers    (ReformerModel  *self);
+
+/* ---- model-input.c ---- */
+
+/* Tokens, mask and labels as the layers want them: padded on the right to a length that all chunks fit, masked there. */
+typedef struct
+{
+  int             B;
+  int             T0;     /* as given */
+  int             T;      /* padded */
+  ReformerTensor *ids;    /* int32 [B, T] */
+  ReformerTensor *mask;   /* uint8 [B, T]; NULL: nothing is masked */
+  ReformerTensor *labels; /* int32 [B, T]: the class that position t is to predict, -100 for none; NULL without labels */
+  gsize           n_targets;
+} ReformerInput;
+
+void     reformer_input_clear     (ReformerInput   *input);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ReformerInput, reformer_input_clear)
+
+/* Length after padding (spec 3.0): to a multiple of all chunk lengths, unless every layer gives full attention. */
+gint64   reformer_model_pad_length (ReformerModel  *self,
+                                    gint64          length);
+gboolean reformer_model_read_input (ReformerModel  *self,
+                                    ReformerRun    *run,
+                                    ReformerTensor *tokens,
+                                    ReformerTensor *mask,
+                                    ReformerTensor *labels,
+                                    ReformerInput  *input);
+
+/* ---- model-run.c ---- */
+
+/* A tape for a pass over the input. */
+ReformerTape   *reformer_model_new_tape   (ReformerModel   *self,
+                                           ReformerInput   *input,
+                                           gboolean         training,
+                                           GCancellable    *cancellable);
+/* last hidden state [B, T0, 2H] where `encode`, else the head's output. Errors stay in the tape's run. */
+ReformerTensor *reformer_model_run_forward (ReformerModel  *self,
+                                            ReformerInput  *input,
+                                            gboolean        encode,
+                                            ReformerTape   *tape);
+/* The mean loss; with `gradients`, the gradients of all trainable parameters are overwritten. */
+double          reformer_model_run_loss    (ReformerModel  *self,
+                                            ReformerInput  *input,
+                                            gboolean        gradients,
+                                            ReformerTape   *tape);
+
+/* ---- model-plan.c ---- */
+
+/* The peak of one pass with what `keep` says, on the model's device. */
+ReformerMemoryPlan *reformer_model_plan (ReformerModel  *self,
+                                         int             rows,
+                                         gint64          length,
+                                         gboolean        gradients,
+                                         ReformerKeep    keep,
+                                         GError        **error);
+/* Turns keep = auto into the fastest that the memory allows. */
+void                reformer_model_choose_keep (ReformerModel *self,
+                                                int            rows,
+                                                gint64         length);
+
+G_END_DECLS

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "models/memory-plan-private.h"
+
+#include "compute/device-private.h"
+
+/**
+ * ReformerMemoryPlan:
+ *
+ * The device memory that a run of a model takes at its peak, part by part, found before anything is allocated; see [method@Model.estimate_memory].
+ *
+ * The same code that runs the model is run on a device that only counts, so that the plan is the account's peak to the byte.
+ */
+
+struct _ReformerMemoryPlan
+{
+  GObject  parent_instance;
+
+  guint64  total;
+  GArray  *parts; /* ReformerMemoryPart */
+};
+
+enum
+{
+  PROP_0,
+  PROP_TOTAL,
+  N_PROPS
+};
+
+static GParamSpec *props[N_PROPS];
+
+G_DEFINE_FINAL_TYPE (ReformerMemoryPlan, reformer_memory_plan, G_TYPE_OBJECT)
+
+static void
+reformer_memory_plan_finalize (GObject *object)
+{
+  ReformerMemoryPlan *self = REFORMER_MEMORY_PLAN (object);
+
+  g_clear_pointer (&self->parts, g_array_unref);
+  G_OBJECT_CLASS (reformer_memory_plan_parent_class)->finalize (object);
+}
+
+static void
+reformer_memory_plan_get_property (GObject    *object,
+                                   guint       id,
+                                   GValue     *value,
+                                   GParamSpec *pspec)
+{
+  if (id == PROP_TOTAL)
+    g_value_set_uint64 (value, REFORMER_MEMORY_PLAN (object)->total);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+}
+
+static void
+reformer_memory_plan_class_init (ReformerMemoryPlanClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->finalize = reformer_memory_plan_finalize;
+  object_class->get_property = reformer_memory_plan_get_property;
+
+  /**
+   * ReformerMemoryPlan:total:
+   *
+   * Bytes at the peak.
+   */
+  props[PROP_TOTAL] = g_param_spec_uint64 ("total", NULL, NULL, 0, G_MAXUINT64, 0, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  g_object_class_install_properties (object_class, N_PROPS, props);
+}
+
+static void
+reformer_memory_plan_init (ReformerMemoryPlan *self)
+{
+  self->parts = g_array_new (FALSE, FALSE, sizeof (ReformerMemoryPart));
+}
+
+ReformerMemoryPlan *
+reformer_memory_plan_new_from_device (ReformerDevice *device)
+{
+  ReformerMemoryPlan *self = g_object_new (REFORMER_TYPE_MEMORY_PLAN, NULL);
+
+  self->total = reformer_device_get_memory_peak (device);
+  g_array_unref (self->parts);
+  self->parts = reformer_device_get_peak_parts (device);
+  return self;
+}
+
+/**
+ * reformer_memory_plan_get_total:
+ * @self: a plan
+ *
+ * Returns: bytes at the peak
+ */
+guint64
+reformer_memory_plan_get_total (ReformerMemoryPlan *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MEMORY_PLAN (self), 0);
+
+  return self->total;
+}
+
+/**
+ * reformer_memory_plan_get_n_parts:
+ * @self: a plan
+ *
+ * Returns: number of parts
+ */
+guint
+reformer_memory_plan_get_n_parts (ReformerMemoryPlan *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MEMORY_PLAN (self), 0);
+
+  return self->parts->len;
+}
+
+/**
+ * reformer_memory_plan_get_part_name:
+ * @self: a plan
+ * @part: which part
+ *
+ * Returns: (transfer none) (nullable): its name, such as `weights`, or %NULL where there is no such part
+ */
+const char *
+reformer_memory_plan_get_part_name (ReformerMemoryPlan *self,
+                                    guint               part)
+{
+  g_return_val_if_fail (REFORMER_IS_MEMORY_PLAN (self), NULL);
+
+  return part < self->parts->len ? g_array_index (self->parts, ReformerMemoryPart, part).part : NULL;
+}
+
+/**
+ * reformer_memory_plan_get_part_bytes:
+ * @self: a plan
+ * @part: which part
+ *
+ * Returns: its bytes at the peak of the whole
+ */
+guint64
+reformer_memory_plan_get_part_bytes (ReformerMemoryPlan *self,
+                                     guint               part)
+{
+  g_return_val_if_fail (REFORMER_IS_MEMORY_PLAN (self), 0);
+
+  return part < self->parts->len ? g_array_index (self->parts, ReformerMemoryPart, part).bytes : 0;
+}
+
+/**
+ * reformer_memory_plan_to_string:
+ * @self: a plan
+ *
+ * Returns: (transfer full): a table, a part a line, and the total
+ */
+char *
+reformer_memory_plan_to_string (ReformerMemoryPlan *self)
+{
+  GString *text;
+
+  g_return_val_if_fail (REFORMER_IS_MEMORY_PLAN (self), NULL);
+
+  text = g_string_new (NULL);
+  for (guint i = 0; i < self->parts->len; i++)
+    {
+      const ReformerMemoryPart *part = &g_array_index (self->parts, ReformerMemoryPart, i);
+
+      if (part->bytes > 0)
+        g_string_append_printf (text, "%-16s %10.1f MiB\n", part->part, (double) part->bytes / (1 << 20));
+    }
+  g_string_append_printf (text, "%-16s %10.1f MiB\n", "total", (double) self->total / (1 << 20));
+  return g_string_free (text, FALSE);
+}

@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "models/model-private.h"
+
+#include <math.h>
+
+/**
+ * ReformerModel:
+ *
+ * A Reformer: embeddings, positions, a [class@Stack] of attention and feed-forward branches, a final norm and a head.
+ *
+ * A model is made from a configuration ([ctor@Model.new]) or read from a folder as transformers saves it ([func@Model.load]). Making one never fails: what does
+ * not fit in the configuration is said by [method@Config.validate], or by the first call that needs it. Weights are allocated and drawn at first use.
+ *
+ * Tokens are int32 `[B, T]`. A length that the chunks do not divide is padded and masked inside; it may be anything up to the number of positions.
+ *
+ * Calls that only read, such as [method@Model.forward], may be made from several threads at once; [method@Model.compute_gradients] writes the gradients and
+ * needs the model for itself.
+ */
+
+enum
+{
+  PROP_0,
+  PROP_DEVICE,
+  PROP_CONFIG,
+  PROP_HEAD,
+  PROP_STACK,
+  PROP_TRAINING,
+  PROP_SEED,
+  PROP_SEQUENCE,
+  N_PROPS
+};
+
+static GParamSpec *props[N_PROPS];
+
+G_DEFINE_FINAL_TYPE (ReformerModel, reformer_model, G_TYPE_OBJECT)
+
+static void
+reformer_model_finalize (GObject *object)
+{
+  ReformerModel *self = REFORMER_MODEL (object);
+
+  g_ptr_array_unref (self->layers);
+  g_clear_object (&self->device);
+  g_clear_object (&self->config);
+  g_rec_mutex_clear (&self->lock);
+  G_OBJECT_CLASS (reformer_model_parent_class)->finalize (object);
+}
+
+static void
+reformer_model_constructed (GObject *object)
+{
+  ReformerModel *self = REFORMER_MODEL (object);
+
+  G_OBJECT_CLASS (reformer_model_parent_class)->constructed (object);
+  if (self->config == NULL)
+    self->config = reformer_config_new ();
+}
+
+static void
+reformer_model_get_property (GObject    *object,
+                             guint       id,
+                             GValue     *value,
+                             GParamSpec *pspec)
+{
+  ReformerModel *self = REFORMER_MODEL (object);
+
+  switch (id)
+    {
+    case PROP_DEVICE:
+      g_value_set_object (value, self->device);
+      break;
+    case PROP_CONFIG:
+      g_value_set_object (value, self->config);
+      break;
+    case PROP_HEAD:
+      g_value_set_enum (value, reformer_model_get_head (self));
+      break;
+    case PROP_STACK:
+      g_value_set_object (value, reformer_model_get_stack (self));
+      break;
+    case PROP_TRAINING:
+      g_value_set_boolean (value, self->training);
+      break;
+    case PROP_SEED:
+      g_value_set_uint64 (value, self->seed);
+      break;
+    case PROP_SEQUENCE:
+      g_value_set_uint (value, self->sequence);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+reformer_model_set_property (GObject      *object,
+                             guint         id,
+                             const GValue *value,
+                             GParamSpec   *pspec)
+{
+  ReformerModel *self = REFORMER_MODEL (object);
+
+  switch (id)
+    {
+    case PROP_DEVICE:
+      self->device = g_value_dup_object (value);
+      break;
+    case PROP_CONFIG:
+      if (g_value_get_object (value) != NULL)
+        self->config = reformer_config_copy (g_value_get_object (value));
+      break;
+    case PROP_TRAINING:
+      reformer_model_set_training (self, g_value_get_boolean (value));
+      break;
+    case PROP_SEED:
+      reformer_model_set_seed (self, g_value_get_uint64 (value));
+      break;
+    case PROP_SEQUENCE:
+      reformer_model_set_sequence (self, g_value_get_uint (value));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+reformer_model_class_init (ReformerModelClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  const GParamFlags once = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+
+  object_class->constructed = reformer_model_constructed;
+  object_class->finalize = reformer_model_finalize;
+  object_class->get_property = reformer_model_get_property;
+  object_class->set_property = reformer_model_set_property;
+
+  /**
+   * ReformerModel:device:
+   *
+   * The device that holds and runs the model; %NULL means the default one, found at first use.
+   */
+  props[PROP_DEVICE] = g_param_spec_object ("device", NULL, NULL, REFORMER_TYPE_DEVICE, once);
+  /**
+   * ReformerModel:config:
+   *
+   * The configuration. The model has a copy; changing it has no effect.
+   */
+  props[PROP_CONFIG] = g_param_spec_object ("config", NULL, NULL, REFORMER_TYPE_CONFIG, once);
+  /**
+   * ReformerModel:head:
+   *
+   * What the model's output is.
+   */
+  props[PROP_HEAD] = g_param_spec_enum ("head", NULL, NULL, REFORMER_TYPE_HEAD, REFORMER_HEAD_LANGUAGE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  /**
+   * ReformerModel:stack:
+   *
+   * The branches.
+   */
+  props[PROP_STACK] = g_param_spec_object ("stack", NULL, NULL, REFORMER_TYPE_STACK, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  /**
+   * ReformerModel:training:
+   *
+   * Whether [method@Model.compute_gradients] applies dropout. [method@Model.forward], [method@Model.encode] and [method@Model.compute_loss] never do.
+   */
+  props[PROP_TRAINING] = g_param_spec_boolean ("training", NULL, NULL, TRUE, flags);
+  /**
+   * ReformerModel:seed:
+   *
+   * Key of the random numbers: of the weights and rotations that are drawn at first use, and of dropout.
+   */
+  props[PROP_SEED] = g_param_spec_uint64 ("seed", NULL, NULL, 0, G_MAXUINT64, 0, flags);
+  /**
+   * ReformerModel:sequence:
+   *
+   * Number of the next sequence since training began: dropout draws by it. [method@Model.compute_gradients] counts it on by the rows it was given.
+   */
+  props[PROP_SEQUENCE] = g_param_spec_uint ("sequence", NULL, NULL, 0, G_MAXUINT, 0, flags);
+  g_object_class_install_properties (object_class, N_PROPS, props);
+}
+
+static void
+reformer_model_init (ReformerModel *self)
+{
+  g_rec_mutex_init (&self->lock);
+  self->layers = g_ptr_array_new_with_free_func (g_object_unref);
+  self->training = TRUE;
+}
+
+/**
+ * reformer_model_new:
+ * @device: (nullable): the device that is to hold and run it; %NULL for the default one
+ * @config: (nullable): the configuration, of which the model keeps a copy; %NULL for the defaults
+ *
+ * Returns: (transfer full): a new model
+ */
+ReformerModel *
+reformer_model_new (ReformerDevice *device,
+                    ReformerConfig *config)
+{
+  return g_object_new (REFORMER_TYPE_MODEL, "device", device, "config", config, NULL);
+}
+
+/**
+ * reformer_model_get_device:
+ * @self: a model
+ *
+ * Returns: (transfer none) (nullable): the device, or %NULL where the default one was asked for and has not been needed yet
+ */
+ReformerDevice *
+reformer_model_get_device (ReformerModel *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
+
+  return self->device;
+}
+
+/**
+ * reformer_model_get_config:
+ * @self: a model
+ *
+ * Returns: (transfer none): the model's copy of the configuration; changing it has no effect
+ */
+ReformerConfig *
+reformer_model_get_config (ReformerModel *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
+
+  return self->config;
+}
+
+/**
+ * reformer_model_get_head:
+ * @self: a model
+ *
+ * Returns: what the model's output is
+ */
+ReformerHead
+reformer_model_get_head (ReformerModel *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), REFORMER_HEAD_NONE);
+
+  return reformer_config_get_head (self->config);
+}
+
+/**
+ * reformer_model_get_stack:
+ * @self: a model
+ *
+ * Returns: (transfer none) (nullable): the branches, or %NULL while the configuration makes no model: [method@Model.prepare] says why
+ */
+ReformerStack *
+reformer_model_get_stack (ReformerModel *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
+
+  reformer_model_build (self, NULL);
+  return self->stack;
+}
+
+/**
+ * reformer_model_get_parameters:
+ * @self: a model
+ *
+ * The parameters, under transformers' names. They have values from here on.
+ *
+ * Returns: (transfer full): a list of [class@Parameter]; it is empty while the configuration makes no model, and [method@Model.prepare] says why
+ */
+GListModel *
+reformer_model_get_parameters (ReformerModel *self)
+{
+  GListStore *store;
+  g_autoptr (GPtrArray) list = NULL;
+
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
+
+  reformer_model_prepare (self, NULL);
+  list = reformer_model_list_parameters (self);
+  store = g_list_store_new (REFORMER_TYPE_PARAMETER);
+  g_list_store_splice (store, 0, 0, list->pdata, list->len);
+  return G_LIST_MODEL (store);
+}
+
+/**
+ * reformer_model_get_n_parameters:
+ * @self: a model
+ *
+ * Returns: number of trained numbers in all parameters together; 0 while the configuration makes no model
+ */
+guint64
+reformer_model_get_n_parameters (ReformerModel *self)
+{
+  g_autoptr (GPtrArray) list = NULL;
+  guint64 n = 0;
+
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), 0);
+
+  reformer_model_build (self, NULL);
+  list = reformer_model_list_parameters (self);
+  for (guint i = 0; i < list->len; i++)
+    n += reformer_parameter_get_n_elements (list->pdata[i]);
+  return n;
+}
+
+static guint
+set_trainable (ReformerModel *self,
+               const char    *pattern,
+               gboolean       trainable)
+{
+  g_autoptr (GPtrArray) list = NULL;
+  g_autoptr (GPatternSpec) spec = g_pattern_spec_new (pattern);
+  guint n = 0;
+
+  reformer_model_build (self, NULL);
+  list = reformer_model_list_parameters (self);
+  for (guint i = 0; i < list->len; i++)
+    if (g_pattern_spec_match_string (spec, reformer_parameter_get_name (list->pdata[i])))
+      {
+        reformer_parameter_set_trainable (list->pdata[i], trainable);
+        n++;
+      }
+  return n;
+}
+
+/**
+ * reformer_model_freeze:
+ * @self: a model
+ * @pattern: names of parameters, with `*` for any characters and `?` for one, such as `reformer.embeddings.*`
+ *
+ * Keeps parameters from learning. The gradients of the others do not change.
+ *
+ * Returns: number of parameters that the pattern names
+ */
+guint
+reformer_model_freeze (ReformerModel *self,
+                       const char    *pattern)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), 0);
+  g_return_val_if_fail (pattern != NULL, 0);
+
+  return set_trainable (self, pattern, FALSE);
+}
+
+/**
+ * reformer_model_unfreeze:
+ * @self: a model
+ * @pattern: names of parameters, with `*` for any characters and `?` for one
+ *
+ * Lets parameters learn again.
+ *
+ * Returns: number of parameters that the pattern names
+ */
+guint
+reformer_model_unfreeze (ReformerModel *self,
+                         const char    *pattern)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), 0);
+  g_return_val_if_fail (pattern != NULL, 0);
+
+  return set_trainable (self, pattern, TRUE);
+}
+
+/**
+ * reformer_model_get_training:
+ * @self: a model
+ *
+ * Returns: whether [method@Model.compute_gradients] applies dropout
+ */
+gboolean
+reformer_model_get_training (ReformerModel *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), FALSE);
+
+  return self->training;
+}
+
+/**
+ * reformer_model_set_training:
+ * @self: a model
+ * @training: whether [method@Model.compute_gradients] applies dropout
+ */
+void
+reformer_model_set_training (ReformerModel *self,
+                             gboolean       training)
+{
+  g_return_if_fail (REFORMER_IS_MODEL (self));
+
+  training = !!training;
+  if (self->training == training)
+    return;
+  self->training = training;
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_TRAINING]);
+}
+
+/**
+ * reformer_model_get_seed:
+ * @self: a model
+ *
+ * Returns: key of the random numbers
+ */
+guint64
+reformer_model_get_seed (ReformerModel *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), 0);
+
+  return self->seed;
+}
+
+/**
+ * reformer_model_set_seed:
+ * @self: a model
+ * @seed: key of the random numbers
+ *
+ * Weights and rotations that exist already stay as they are.
+ */
+void
+reformer_model_set_seed (ReformerModel *self,
+                         guint64        seed)
+{
+  g_return_if_fail (REFORMER_IS_MODEL (self));
+
+  if (self->seed == seed)
+    return;
+  self->seed = seed;
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_SEED]);
+}
+
+/**
+ * reformer_model_get_sequence:
+ * @self: a model
+ *
+ * Returns: number of the next sequence since training began
+ */
+guint
+reformer_model_get_sequence (ReformerModel *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), 0);
+
+  return self->sequence;
+}
+
+/**
+ * reformer_model_set_sequence:
+ * @self: a model
+ * @sequence: number of the next sequence since training began
+ */
+void
+reformer_model_set_sequence (ReformerModel *self,
+                             guint          sequence)
+{
+  g_return_if_fail (REFORMER_IS_MODEL (self));
+
+  if (self->sequence == sequence)
+    return;
+  self->sequence = sequence;
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_SEQUENCE]);
+}
+
+/* ---- Work ---- */
+
+/**
+ * reformer_model_prepare:
+ * @self: a model
+ * @error: return location for an error
+ *
+ * Checks the configuration and gives the parameters their values, where they have none: normal numbers with the deviation
+ * [property@Config:initializer-range], keyed by [property@Model:seed]. Every call that needs values does this by itself.
+ *
+ * Returns: %TRUE, or %FALSE with @error set: [error@ModelError] for a configuration that does not fit, [error@DeviceError]
+ */
+gboolean
+reformer_model_prepare (ReformerModel  *self,
+                        GError        **error)
+{
+  g_autoptr (GRecMutexLocker) locker = NULL;
+  ReformerRun run;
+
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), FALSE);
+
+  locker = g_rec_mutex_locker_new (&self->lock);
+  if (!reformer_model_build (self, error))
+    return FALSE;
+  run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
+  for (guint i = 0; i < self->layers->len; i++)
+    reformer_layer_reset (self->layers->pdata[i], &run, self->seed);
+  return reformer_run_finish (&run, error);
+}
+
+static ReformerTensor *
+forward (ReformerModel   *self,
+         ReformerTensor  *tokens,
+         ReformerTensor  *mask,
+         gboolean         encode,
+         GError         **error)
+{
+  g_autoptr (ReformerTape) tape = NULL;
+  g_autoptr (ReformerTensor) output = NULL;
+  g_auto (ReformerInput) input = { 0 };
+  ReformerRun run;
+
+  if (!reformer_model_prepare (self, error))
+    return NULL;
+  run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
+  if (!reformer_model_read_input (self, &run, tokens, mask, NULL, &input))
+    {
+      reformer_run_finish (&run, error);
+      return NULL;
+    }
+  tape = reformer_model_new_tape (self, &input, FALSE, NULL);
+  reformer_tape_set_record (tape, REFORMER_RECORD_NOTHING);
+  output = reformer_model_run_forward (self, &input, encode, tape);
+  return reformer_tape_check (tape, error) ? g_steal_pointer (&output) : NULL;
+}
+
+/**
+ * reformer_model_forward:
+ * @self: a model
+ * @tokens: int32 `[B, T]`
+ * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
+ * @error: return location for an error
+ *
+ * Computes the head's output: for a language model the logits, float32 `[B, T, V]`; without a head the last hidden state. Dropout is off.
+ *
+ * Returns: (transfer full): the output, or %NULL with @error set: [error@ModelError] for input that does not fit, [error@DeviceError]
+ */
+ReformerTensor *
+reformer_model_forward (ReformerModel   *self,
+                        ReformerTensor  *tokens,
+                        ReformerTensor  *mask,
+                        GError         **error)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
+  g_return_val_if_fail (REFORMER_IS_TENSOR (tokens), NULL);
+  g_return_val_if_fail (mask == NULL || REFORMER_IS_TENSOR (mask), NULL);
+
+  return forward (self, tokens, mask, FALSE, error);
+}
+
+/**
+ * reformer_model_encode:
+ * @self: a model
+ * @tokens: int32 `[B, T]`
+ * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
+ * @error: return location for an error
+ *
+ * Computes the last hidden state: both streams after the final norm, float32 `[B, T, 2H]`. Dropout is off.
+ *
+ * Returns: (transfer full): the last hidden state, or %NULL with @error set: [error@ModelError] for input that does not fit, [error@DeviceError]
+ */
+ReformerTensor *
+reformer_model_encode (ReformerModel   *self,
+                       ReformerTensor  *tokens,
+                       ReformerTensor  *mask,
+                       GError         **error)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
+  g_return_val_if_fail (REFORMER_IS_TENSOR (tokens), NULL);
+  g_return_val_if_fail (mask == NULL || REFORMER_IS_TENSOR (mask), NULL);
+
+  return forward (self, tokens, mask, TRUE, error);
+}
+
+static double
+loss (ReformerModel   *self,
+      ReformerTensor  *tokens,
+      ReformerTensor  *mask,
+      ReformerTensor  *labels,
+      gboolean         gradients,
+      GError         **error)
+{
+  g_autoptr (ReformerTape) tape = NULL;
+  g_auto (ReformerInput) input = { 0 };
+  ReformerRun run;
+  double value;
+
+  if (!reformer_model_prepare (self, error))
+    return NAN;
+  run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
+  if (!reformer_model_read_input (self, &run, tokens, mask, labels, &input))
+    {
+      reformer_run_finish (&run, error);
+      return NAN;
+    }
+  if (gradients)
+    reformer_model_choose_keep (self, input.B, input.T);
+  tape = reformer_model_new_tape (self, &input, gradients && self->training, NULL);
+  reformer_tape_set_record (tape, gradients ? REFORMER_RECORD_EVERYTHING : REFORMER_RECORD_NOTHING);
+  value = reformer_model_run_loss (self, &input, gradients, tape);
+  if (!reformer_tape_check (tape, error))
+    return NAN;
+  if (gradients)
+    reformer_model_set_sequence (self, self->sequence + (guint) input.B);
+  return value;
+}
+
+/**
+ * reformer_model_compute_loss:
+ * @self: a model
+ * @tokens: int32 `[B, T]`
+ * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
+ * @labels: the targets; see [method@Model.compute_gradients]
+ * @error: return location for an error
+ *
+ * Computes the mean loss. Dropout is off.
+ *
+ * Returns: the loss in nats, or NaN with @error set
+ */
+double
+reformer_model_compute_loss (ReformerModel   *self,
+                             ReformerTensor  *tokens,
+                             ReformerTensor  *mask,
+                             ReformerTensor  *labels,
+                             GError         **error)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), NAN);
+  g_return_val_if_fail (REFORMER_IS_TENSOR (tokens), NAN);
+  g_return_val_if_fail (mask == NULL || REFORMER_IS_TENSOR (mask), NAN);
+  g_return_val_if_fail (REFORMER_IS_TENSOR (labels), NAN);
+
+  return loss (self, tokens, mask, labels, FALSE, error);
+}
+
+/**
+ * reformer_model_compute_gradients:
+ * @self: a model
+ * @tokens: int32 `[B, T]`
+ * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
+ * @labels: int32 `[B, T]`; for a causal language model the tokens themselves: position t predicts label t + 1; -100 is no target
+ * @error: return location for an error
+ *
+ * Computes the mean loss over all targets, and overwrites the gradients of all trainable parameters. With [property@Model:training] dropout is on.
+ *
+ * Returns: the loss in nats, or NaN with @error set: [error@ModelError] for input that does not fit, [error@DeviceError]
+ */
+double
+reformer_model_compute_gradients (ReformerModel   *self,
+                                  ReformerTensor  *tokens,
+                                  ReformerTensor  *mask,
+                                  ReformerTensor  *labels,
+                                  GError         **error)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), NAN);
+  g_return_val_if_fail (REFORMER_IS_TENSOR (tokens), NAN);
+  g_return_val_if_fail (mask == NULL || REFORMER_IS_TENSOR (mask), NAN);
+  g_return_val_if_fail (REFORMER_IS_TENSOR (labels), NAN);
+
+  return loss (self, tokens, mask, labels, TRUE, error);
+}
