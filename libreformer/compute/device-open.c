@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 
 /* So many commands may be queued before the driver is told to start. */
-#define FLUSH_EVERY 64
+#define FLUSH_EVERY 32
 /* The host runs at most twice this many commands ahead, so that a cancelled job ends soon and queued commands do not fill memory. */
-#define MILESTONE_EVERY 256
+#define MILESTONE_EVERY 32
 
 /* TRUE when the device works on the host memory that a buffer was made with, in both directions. Tried rather than asked: OpenCL 1.2 has
  * no query for it, and some CPU drivers keep a copy. */

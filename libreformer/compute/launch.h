@@ -77,7 +77,8 @@ typedef struct
 ReformerGrid reformer_grid_tiles  (gsize a,
                                    gsize b,
                                    gsize c);
-/* n x b x c independent work-items; the first size is rounded up on devices that want groups, so kernels check get_global_id (0) < n. */
+/* n x b x c independent small work-items (a row, 16 elements); the first size is rounded up to whole groups (8 items in the wide dialect, 64 in the
+ * other), so kernels check get_global_id (0) < n. Few items with much work each want reformer_grid_tiles(), where every item is a group. */
 ReformerGrid reformer_grid_items  (ReformerDevice *device,
                                    gsize           n,
                                    gsize           b,

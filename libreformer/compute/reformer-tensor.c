@@ -571,7 +571,7 @@ reformer_tensor_upload (ReformerTensor  *self,
 /**
  * reformer_tensor_upload_pointer:
  * @self: a tensor
- * @address: where the new elements are
+ * @address: (nullable): where the new elements are
  * @size: as many bytes as the tensor has
  * @error: return location for an error
  *
@@ -586,8 +586,14 @@ reformer_tensor_upload_pointer (ReformerTensor  *self,
                                 GError         **error)
 {
   g_return_val_if_fail (REFORMER_IS_TENSOR (self), FALSE);
-  g_return_val_if_fail (address != NULL, FALSE);
 
+  /* Not a programmer's error: some bindings turn any pointer into NULL. */
+  if (address == NULL)
+    {
+      g_set_error_literal (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID,
+                           "the address is NULL; use reformer_tensor_upload() from languages without pointers");
+      return FALSE;
+    }
   return upload (self, address, size, error);
 }
 
