@@ -40,7 +40,7 @@ typedef struct
   void (*begin) (ReformerAttention     *self,
                  ReformerAttentionPass *pass,
                  ReformerTape          *tape);
-  /* May be NULL. Fills args->order, rounds and circular from args->q of the heads in args; returns the order (owned by the caller), NULL for natural order. */
+  /* May be NULL. Fills args->order and rounds from args->q of the heads in args; returns the order (owned by the caller), NULL for natural order. */
   ReformerTensor *(*order) (ReformerAttention     *self,
                             ReformerAttentionPass *pass,
                             ReformerAttentionArgs *args,

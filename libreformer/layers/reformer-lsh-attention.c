@@ -77,7 +77,6 @@ order (ReformerAttention     *attention,
   ReformerTensor *places;
   int columns = 0;
 
-  args->circular = TRUE;
   if (pass->buckets == NULL)
     return NULL;
   for (int i = 0; i < self->n_factors; i++)
@@ -139,6 +138,7 @@ reformer_lsh_attention_constructed (GObject *object)
   gint64 columns = 0;
 
   G_OBJECT_CLASS (reformer_lsh_attention_parent_class)->constructed (object);
+  attention->circular = TRUE; /* all rounds form one ring */
   for (int i = 0; i < self->n_factors; i++)
     columns += self->factors[i] / 2;
   self->rotations = reformer_layer_make_buffer (REFORMER_LAYER (self), "self_attention.rotations", (ReformerStart) { .deviation = 1, .by_round = TRUE }, 4,
