@@ -89,12 +89,29 @@ find_source (ReformerDevice  *device,
              GError         **error)
 {
   const char *text = g_hash_table_lookup (device->sources, family);
+  const char *more = strchr (family, '+');
   g_autofree char *path = NULL;
   g_autoptr (GError) lookup_error = NULL;
   GBytes *source;
 
   if (text != NULL)
     return g_bytes_new (text, strlen (text));
+
+  /* "wide/one+wide/two": two files that are one program. */
+  if (more != NULL)
+    {
+      g_autofree char *first = g_strndup (family, more - family);
+      g_autoptr (GBytes) head = find_source (device, first, error);
+      g_autoptr (GBytes) tail = head != NULL ? find_source (device, more + 1, error) : NULL;
+      GByteArray *joined;
+
+      if (tail == NULL)
+        return NULL;
+      joined = g_byte_array_new ();
+      g_byte_array_append (joined, g_bytes_get_data (head, NULL), g_bytes_get_size (head));
+      g_byte_array_append (joined, g_bytes_get_data (tail, NULL), g_bytes_get_size (tail));
+      return g_byte_array_free_to_bytes (joined);
+    }
 
   reformer_kernels_get_resource ();
   path = g_strdup_printf (RESOURCES "/%s.cl", family);

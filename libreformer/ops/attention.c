@@ -6,7 +6,9 @@
 
 #include <libreformer/compute/reformer-device-error.h>
 
-#define FAMILY "wide/attention"
+#define FORWARD "wide/attention-tiles+wide/attention-forward"
+#define BACKWARD "wide/attention-tiles+wide/attention-backward"
+#define CHAIN "wide/attention-tiles+wide/attention-chain"
 
 /* The kernels' flags. */
 enum
@@ -90,6 +92,24 @@ choose_tiles (ReformerRun             *run,
   return FALSE;
 }
 
+/* The options of the walk along chunks that computes all gradients at once, where a chunk is one tile and what it keeps fits in local memory. */
+static gboolean
+choose_chain (ReformerRun                  *run,
+              const ReformerAttentionArgs  *a,
+              const ReformerAttentionShape *shape,
+              Tiles                        *tiles)
+{
+  const int lanes = 2 * reformer_device_get_vector_width (run->device);
+  const gsize width = (gsize) (a->head_size + lanes - 1) / lanes * lanes, size = shape->chunk > 32 ? 64 : 32;
+  const int slots = shape->before + 1 + shape->after;
+
+  if (shape->chunk > 64 || slots > 3 || (width * size * (4 * slots + 5) + 2 * size * size + 2048) * sizeof (float) > reformer_device_get_local_memory (run->device))
+    return FALSE;
+  tiles->queries = tiles->keys = size;
+  g_snprintf (tiles->options, sizeof tiles->options, "-DHEAD_SIZE=%d -DQUERIES=%d -DKEYS=%d -DSLOTS=%d", a->head_size, tiles->queries, tiles->keys, slots);
+  return TRUE;
+}
+
 /* Groups enough for all compute units to be busy to the end, else as long as they may be. Results do not depend on it. */
 static int
 choose_span (ReformerRun             *run,
@@ -138,7 +158,7 @@ reformer_attention_forward (ReformerRun             *run,
   n = count_tiles (&shape, tiles.queries);
   span = choose_span (run, a, n);
   for (int round = 0; round < a->rounds; round++)
-    REFORMER_LAUNCH (run, FAMILY, tiles.options, "attention_forward", reformer_grid_tiles ((n + span - 1) / span, a->heads, a->rows),
+    REFORMER_LAUNCH (run, FORWARD, tiles.options, "attention_forward", reformer_grid_tiles ((n + span - 1) / span, a->heads, a->rows),
                      REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
                      REFORMER_SPAN (out), REFORMER_SPAN (stats), SHAPE_ARGS (round, span));
 }
@@ -171,19 +191,30 @@ reformer_attention_backward (ReformerRun             *run,
   shape = reformer_attention_shape (a);
   delta_tensor = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) a->heads, (gint64) a->rows, (gint64) a->T);
   delta = reformer_span (delta_tensor);
-  REFORMER_LAUNCH (run, FAMILY, tiles.options, "attention_delta", reformer_grid_items (run->device, a->T, a->heads, a->rows),
+  REFORMER_LAUNCH (run, FORWARD, tiles.options, "attention_delta", reformer_grid_items (run->device, a->T, a->heads, a->rows),
                    REFORMER_SPAN (out), REFORMER_SPAN (dout), REFORMER_SPAN (a->mask), REFORMER_SPAN (delta), REFORMER_INT (a->T),
                    REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (flags_of (a)));
+  if (choose_chain (run, a, &shape, &tiles))
+    {
+      const int span = choose_span (run, a, shape.chunks);
+
+      for (int round = 0; round < a->rounds; round++)
+        REFORMER_LAUNCH (run, CHAIN, tiles.options, "attention_backward_chain", reformer_grid_tiles ((shape.chunks + span - 1) / span, a->heads, a->rows),
+                         REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
+                         REFORMER_SPAN (stats), REFORMER_SPAN (delta), REFORMER_SPAN (dout), REFORMER_SPAN (dq),
+                         REFORMER_SPAN (a->k.tensor != NULL ? dk : dq), REFORMER_SPAN (dv), SHAPE_ARGS (round, span));
+      return;
+    }
   for (int round = 0; round < a->rounds; round++)
     {
       const gsize n_queries = count_tiles (&shape, tiles.queries), n_keys = count_tiles (&shape, tiles.keys);
       const int span_queries = choose_span (run, a, n_queries), span_keys = choose_span (run, a, n_keys);
 
-      REFORMER_LAUNCH (run, FAMILY, tiles.options, "attention_backward_queries",
+      REFORMER_LAUNCH (run, BACKWARD, tiles.options, "attention_backward_queries",
                        reformer_grid_tiles ((n_queries + span_queries - 1) / span_queries, a->heads, a->rows),
                        REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
                        REFORMER_SPAN (stats), REFORMER_SPAN (delta), REFORMER_SPAN (dout), REFORMER_SPAN (dq), SHAPE_ARGS (round, span_queries));
-      REFORMER_LAUNCH (run, FAMILY, tiles.options, "attention_backward_keys",
+      REFORMER_LAUNCH (run, BACKWARD, tiles.options, "attention_backward_keys",
                        reformer_grid_tiles ((n_keys + span_keys - 1) / span_keys, a->heads, a->rows),
                        REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
                        REFORMER_SPAN (stats), REFORMER_SPAN (delta), REFORMER_SPAN (dout), REFORMER_SPAN (a->k.tensor != NULL ? dk : dq),
