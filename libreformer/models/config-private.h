@@ -7,11 +7,11 @@
 
 G_BEGIN_DECLS
 
-/* what buckets, axes and positions may grow to: ops/hash.h and ops/axial.h hold 8 factors and 8 axes, buckets are uint16 with one more for padding,
+/* what buckets, axes and positions may grow to: ops/hash.h holds 8 factors; tensors have 8 dimensions, one of which is the width, buckets are uint16 with one more for padding,
  * orders are int32 */
 #define REFORMER_CONFIG_MAX_FACTORS  8
 #define REFORMER_CONFIG_MAX_BUCKETS  65535
-#define REFORMER_CONFIG_MAX_AXES     8
+#define REFORMER_CONFIG_MAX_AXES     7
 #define REFORMER_CONFIG_MAX_LENGTH   ((gint64) G_MAXINT32)
 
 /* One setting = one row of the table in config-fields.c: its property, its key in the file and its place in the object come from there. */

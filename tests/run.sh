@@ -1,0 +1,84 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Installs what is missing, builds into ./build and runs the tests on every OpenCL runtime that the machine has.
+#
+#   tests/run.sh          at most 20 minutes on two cores
+#   tests/run.sh --full   everything, also what needs other libraries for comparison (docs/testing.md)
+#
+# The last line is "N passed, N failed, N skipped".
+set -u
+cd "$(dirname "$0")/.." || exit 1
+top=$PWD
+full=no
+for argument in "$@"; do
+  case $argument in
+    --full) full=yes ;;
+    *) echo "usage: tests/run.sh [--full]" >&2; exit 2 ;;
+  esac
+done
+
+. tests/install.sh
+install_packages
+install_intel
+
+echo "== build"
+options="-Dtests=true -Dexamples=true -Dtool=true -Dpython=/usr/bin/python3"
+[ -n "${CI:-}" ] && options="$options -Dwerror=true"
+if [ -f build/build.ninja ]; then
+  meson configure build $options || exit 1
+else
+  meson setup build $options || exit 1
+fi
+meson compile -C build || exit 1
+
+rm -rf build/results
+mkdir -p build/results
+# PoCL and our own cache of kernels stay within the build folder
+export POCL_CACHE_DIR="$top/build/cache/pocl" XDG_CACHE_HOME="$top/build/cache"
+mkdir -p "$POCL_CACHE_DIR"
+pocl=/etc/OpenCL/vendors/pocl.icd
+rusticl=/etc/OpenCL/vendors/rusticl.icd
+intel=$top/build/intel/vendors
+oclgrind=$top/build/oclgrind
+
+# run NAME SUITES [VARIABLE=VALUE]...: one meson test with its own log
+run () {
+  name=$1 suites=$2
+  shift 2
+  echo "== $name"
+  env "$@" meson test -C build --no-rebuild --no-suite slow $suites --logbase "$name" --print-errorlogs -t 1 > "build/results/$name.txt" 2>&1
+  tail -n 12 "build/results/$name.txt" | sed -n '/^Ok:/,$p' | tr -s ' \n' ' '
+  echo
+}
+
+skip () {
+  echo "== $1: skipped: $2"
+  echo "$1: $2" >> build/results/skipped
+}
+
+run pocl-wide "--suite host --suite device --suite api" OCL_ICD_VENDORS=$pocl
+run pocl-simt "--suite device" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt
+run pocl-wide-8 "--suite models" OCL_ICD_VENDORS=$pocl REFORMER_VECTOR_WIDTH=8
+run pocl-one-unit "--suite bits" OCL_ICD_VENDORS=$pocl POCL_MAX_PTHREAD_COUNT=1
+if [ -d "$intel" ]; then
+  run intel-wide "--suite device" OCL_ICD_VENDORS=$intel
+else
+  skip intel-wide "Intel's runtime could not be installed"
+fi
+if [ -f $rusticl ]; then
+  run rusticl "--suite models" OCL_ICD_VENDORS=$rusticl RUSTICL_ENABLE=llvmpipe
+else
+  skip rusticl "mesa-opencl-icd has no rusticl here"
+fi
+if [ -f "$oclgrind/oclgrind.icd" ]; then
+  run oclgrind-wide "--suite tiny" OCL_ICD_VENDORS=$oclgrind REFORMER_KERNELS=wide REFORMER_TINY=1
+  run oclgrind-simt "--suite tiny" OCL_ICD_VENDORS=$oclgrind REFORMER_KERNELS=simt REFORMER_TINY=1
+else
+  skip oclgrind "oclgrind could not be installed"
+fi
+if [ $full = yes ]; then
+  run slow "--suite slow" OCL_ICD_VENDORS=$pocl
+  sh tests/full.sh || echo "tests/full.sh" >> build/results/failed
+fi
+
+exec /usr/bin/python3 tests/summary.py build
