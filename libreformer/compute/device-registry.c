@@ -54,6 +54,8 @@ platform_text (cl_platform_id   id,
     number_;                                                                          \
   })
 
+#define WIDE_LOCAL_MEMORY (64u << 10)
+
 void
 reformer_device_choose_kernels (ReformerDevice *self,
                                 guint           native_width)
@@ -61,7 +63,8 @@ reformer_device_choose_kernels (ReformerDevice *self,
   const char *kernels = g_getenv ("REFORMER_KERNELS");
   const char *width = g_getenv ("REFORMER_VECTOR_WIDTH");
 
-  self->wide = self->kind == REFORMER_DEVICE_KIND_CPU;
+  /* tiles of the wide dialect live in local memory; a processor that offers little (llvmpipe: 32 KiB) is treated like a GPU */
+  self->wide = self->kind == REFORMER_DEVICE_KIND_CPU && self->local_memory >= WIDE_LOCAL_MEMORY;
   if (g_strcmp0 (kernels, "wide") == 0)
     self->wide = TRUE;
   else if (g_strcmp0 (kernels, "simt") == 0)
