@@ -245,6 +245,7 @@ acquire (ReformerBuffer  *self,
 
 static ReformerBuffer *
 new_planned (ReformerDevice *device,
+             gsize           size,
              guint64         counted,
              const char     *part)
 {
@@ -255,6 +256,9 @@ new_planned (ReformerDevice *device,
   self->device = g_object_ref (device);
   self->counted = counted;
   reformer_account_add (&device->account, part, counted, G_MAXUINT64, &self->part, &used);
+  g_mutex_lock (&device->account.lock);
+  device->largest = MAX (device->largest, size);
+  g_mutex_unlock (&device->account.lock);
   return self;
 }
 
@@ -281,7 +285,7 @@ reformer_buffer_new (ReformerDevice  *device,
   size = round_up (n_bytes, 64) + REFORMER_BUFFER_SLACK;
 
   if (device->planner)
-    return new_planned (device, counted, part);
+    return new_planned (device, size, counted, part);
 
   reformer_device_lock (device);
 

@@ -3,7 +3,18 @@
 /* What operations ask of a device, and devices that only plan. */
 
 #include "compute/device-state.h"
+#include "compute/system-memory.h"
 
+/**
+ * reformer_device_new_planner:
+ * @like: (nullable): the device to be like; %NULL for a plain CPU with the memory of this machine, which needs no OpenCL
+ *
+ * Makes a device that computes nothing and only counts memory, as @like would. What is allocated there takes no memory, what is read from it is 0, and
+ * allocations beyond its limit succeed, so that a plan can say by how much. A model on it can be looked at and planned, whatever its size; a folder that is
+ * loaded to it is checked, names and shapes, without its numbers being read.
+ *
+ * Returns: (transfer full): a new device
+ */
 ReformerDevice *
 reformer_device_new_planner (ReformerDevice *like)
 {
@@ -29,7 +40,7 @@ reformer_device_new_planner (ReformerDevice *like)
     {
       g_free (self->name);
       self->name = g_strdup ("plan");
-      self->memory = G_MAXINT64;
+      self->memory = reformer_system_memory_total () > 0 ? reformer_system_memory_total () : G_MAXINT64;
       self->max_allocation = G_MAXINT64;
       self->local_memory = 256 << 10;
       self->shares_memory = TRUE;
@@ -42,6 +53,18 @@ gboolean
 reformer_device_is_planner (ReformerDevice *self)
 {
   return self->planner;
+}
+
+guint64
+reformer_device_get_largest (ReformerDevice *self)
+{
+  guint64 largest;
+
+  g_mutex_lock (&self->account.lock);
+  largest = self->largest;
+  g_mutex_unlock (&self->account.lock);
+
+  return largest;
 }
 
 gboolean

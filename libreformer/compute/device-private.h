@@ -16,10 +16,10 @@ gboolean        reformer_device_shares_memory    (ReformerDevice *self);
 /* Largest number of work-items in a group. */
 gsize           reformer_device_get_max_group    (ReformerDevice *self);
 
-/* A device that only plans: it has the traits of `like` (NULL: a plain CPU with the wide dialect), counts every allocation in its
- * account as the real one would, launches nothing, and reads give zeros. Allocations beyond its limit succeed, so that the plan can say by how much. */
-ReformerDevice *reformer_device_new_planner      (ReformerDevice *like);
+/* Made by reformer_device_new_planner(). */
 gboolean        reformer_device_is_planner       (ReformerDevice *self);
+/* Of a planner: the most bytes that were asked for at once. */
+guint64         reformer_device_get_largest      (ReformerDevice *self);
 
 /* Peak by part of the account, at the moment of the highest total: array of { name, bytes }, in the order of first use. */
 typedef struct

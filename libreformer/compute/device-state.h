@@ -39,6 +39,7 @@ struct _ReformerDevice
   gboolean            planner;
 
   guint64             memory_limit; /* guarded by account.lock; 0: none */
+  guint64             largest;      /* guarded by account.lock; of a planner: the most bytes at once */
   ReformerAccount     account;
 
   GRecMutex           lock;

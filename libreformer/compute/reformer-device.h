@@ -41,6 +41,8 @@ ReformerDevice     *reformer_device_get_default        (GError         **error);
 REFORMER_AVAILABLE_IN_1_0
 ReformerDevice     *reformer_device_find               (const char      *wanted,
                                                         GError         **error);
+REFORMER_AVAILABLE_IN_1_0
+ReformerDevice     *reformer_device_new_planner        (ReformerDevice  *like);
 
 REFORMER_AVAILABLE_IN_1_0
 const char         *reformer_device_get_name           (ReformerDevice  *self);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "models/model-private.h"
 
+#include "compute/device-private.h"
+#include "files/atomic.h"
 #include "files/weights.h"
 #include "files/safetensors-write.h"
 #include <libreformer/files/reformer-file-error.h>
@@ -104,11 +106,12 @@ read_entry (ReformerParameter              *parameter,
             GCancellable                   *cancellable,
             GError                        **error)
 {
-  g_autofree float *values = g_new (float, MIN ((gsize) PIECE, entry->n_elements));
+  const gsize n_elements = reformer_device_is_planner (run->device) ? 0 : entry->n_elements;
+  g_autofree float *values = g_new (float, MIN ((gsize) PIECE, n_elements));
 
-  for (gsize n = 0; n < entry->n_elements && reformer_run_ok (run); n += PIECE)
+  for (gsize n = 0; n < n_elements && reformer_run_ok (run); n += PIECE)
     {
-      const gsize count = MIN ((gsize) PIECE, entry->n_elements - n);
+      const gsize count = MIN ((gsize) PIECE, n_elements - n);
 
       if (!reformer_safetensors_read_float32 (entry->file, entry, values, n, count, cancellable, error))
         return FALSE;
@@ -274,6 +277,48 @@ reformer_model_load_weights (ReformerModel  *self,
     return FALSE;
   folder = reformer_atomic_folder_resolve (path);
   return read_weights (self, folder, cancellable, error) && reformer_model_prepare (self, error);
+}
+
+/**
+ * reformer_model_list_weights:
+ * @file: a folder, or a safetensors file
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * Looks at the weights of a folder without reading them: only the headers of its files are read.
+ *
+ * Returns: (transfer full): an array `a(ssaxs)` with name, type such as `F32`, shape and file of every tensor, by name; or %NULL with @error set:
+ *   [error@FileError]
+ */
+GVariant *
+reformer_model_list_weights (GFile         *file,
+                             GCancellable  *cancellable,
+                             GError       **error)
+{
+  g_autofree char *path = NULL, *folder = NULL;
+  g_autoptr (ReformerWeights) weights = NULL;
+  GVariantBuilder list;
+
+  g_return_val_if_fail (G_IS_FILE (file), NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+
+  path = local_path (file, error);
+  if (path == NULL)
+    return NULL;
+  folder = reformer_atomic_folder_resolve (path);
+  weights = reformer_weights_open (folder, cancellable, error);
+  if (weights == NULL)
+    return NULL;
+  g_variant_builder_init (&list, G_VARIANT_TYPE ("a(ssaxs)"));
+  for (gsize i = 0; i < reformer_weights_get_n_tensors (weights); i++)
+    {
+      const ReformerSafetensorsEntry *entry = reformer_weights_get_entry (weights, i);
+      g_autofree char *name = g_filename_display_name (reformer_safetensors_get_path (entry->file));
+
+      g_variant_builder_add (&list, "(ss@axs)", entry->name, reformer_safetensors_dtype_get_name (entry->dtype),
+                             g_variant_new_fixed_array (G_VARIANT_TYPE_INT64, entry->shape, entry->n_dims, sizeof *entry->shape), name);
+    }
+  return g_variant_ref_sink (g_variant_builder_end (&list));
 }
 
 /* ---- Writing ---- */

@@ -142,6 +142,7 @@ read_values (ReformerRun    *run,
   return values;
 }
 
+/* Values NULL: for a planner, which looks at none. */
 static ReformerTensor *
 upload (ReformerRun   *run,
         ReformerInput *input,
@@ -162,9 +163,15 @@ read_ids (ReformerModel  *self,
 {
   const int vocabulary = reformer_config_get_vocab_size (self->config);
   const int pad = CLAMP (reformer_config_get_pad_token_id (self->config), 0, vocabulary - 1);
-  g_autofree gint32 *given = read_values (run, tokens);
-  g_autofree gint32 *padded = given != NULL ? host_array (run, (gsize) input->B * (gsize) input->T) : NULL;
+  g_autofree gint32 *given = NULL, *padded = NULL;
 
+  if (reformer_device_is_planner (self->device))
+    {
+      input->ids = upload (run, input, NULL);
+      return;
+    }
+  given = read_values (run, tokens);
+  padded = given != NULL ? host_array (run, (gsize) input->B * (gsize) input->T) : NULL;
   if (padded == NULL)
     return;
   for (int b = 0; b < input->B; b++)
@@ -194,9 +201,10 @@ read_mask (ReformerRun    *run,
            ReformerInput  *input)
 {
   const gsize n = (gsize) input->B * (gsize) input->T;
-  g_autofree gint32 *given = mask != NULL ? read_values (run, mask) : NULL;
+  const gboolean planner = reformer_device_is_planner (run->device);
+  g_autofree gint32 *given = mask != NULL && !planner ? read_values (run, mask) : NULL;
   g_autofree guint8 *kept = NULL;
-  gboolean any = input->T > input->T0;
+  gboolean any = input->T > input->T0 || (mask != NULL && planner);
 
   if (!reformer_run_ok (run))
     return;
@@ -204,13 +212,13 @@ read_mask (ReformerRun    *run,
     any = given[i] == 0;
   if (!any)
     return;
-  kept = g_try_malloc (n);
-  if (kept == NULL)
+  kept = planner ? NULL : g_try_malloc (n);
+  if (kept == NULL && !planner)
     {
       reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY, "no host memory for a mask of %" G_GSIZE_FORMAT " tokens", n);
       return;
     }
-  for (int b = 0; b < input->B; b++)
+  for (int b = 0; kept != NULL && b < input->B; b++)
     for (int t = 0; t < input->T; t++)
       kept[(gsize) b * input->T + t] = t < input->T0 && (given == NULL || given[(gsize) b * input->T0 + t] != 0);
   input->mask = reformer_run_new (run, REFORMER_DTYPE_UINT8, 2, (gint64) input->B, (gint64) input->T);
@@ -226,9 +234,16 @@ read_labels (ReformerModel  *self,
              ReformerInput  *input)
 {
   const int classes = reformer_config_get_vocab_size (self->config);
-  g_autofree gint32 *given = read_values (run, labels);
-  g_autofree gint32 *shifted = given != NULL ? host_array (run, (gsize) input->B * (gsize) input->T) : NULL;
+  g_autofree gint32 *given = NULL, *shifted = NULL;
 
+  if (reformer_device_is_planner (self->device))
+    {
+      input->n_targets = (gsize) input->B * (gsize) (input->T0 - 1);
+      input->labels = upload (run, input, NULL);
+      return;
+    }
+  given = read_values (run, labels);
+  shifted = given != NULL ? host_array (run, (gsize) input->B * (gsize) input->T) : NULL;
   if (shifted == NULL)
     return;
   for (int b = 0; b < input->B; b++)
@@ -245,7 +260,7 @@ read_labels (ReformerModel  *self,
         input->n_targets += label != NO_TARGET;
         shifted[(gsize) b * input->T + t] = label;
       }
-  if (input->n_targets == 0 && !reformer_device_is_planner (self->device))
+  if (input->n_targets == 0)
     reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "labels: no target among %d rows of %d; wanted at least one after a row's first position", input->B,
                        input->T0);
   else

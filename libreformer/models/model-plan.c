@@ -2,6 +2,7 @@
 #include "models/memory-plan-private.h"
 #include "models/model-private.h"
 
+#include "compute/account.h"
 #include "compute/device-private.h"
 
 /* Memory plans: the model's own code, run on a device that only counts. */
@@ -43,6 +44,35 @@ check_branches (ReformerModel  *self,
   return FALSE;
 }
 
+static guint64
+held (GPtrArray *parameters)
+{
+  guint64 bytes = 0;
+
+  for (guint i = 0; i < parameters->len; i++)
+    {
+      ReformerTensor *tensors[2] = { reformer_parameter_get_value (parameters->pdata[i]), reformer_parameter_get_gradient (parameters->pdata[i]) };
+
+      for (guint j = 0; j < 2; j++)
+        if (tensors[j] != NULL)
+          bytes += (reformer_tensor_get_n_bytes (tensors[j]) + REFORMER_ACCOUNT_PAGE - 1) / REFORMER_ACCOUNT_PAGE * REFORMER_ACCOUNT_PAGE;
+    }
+  return bytes;
+}
+
+/* Memory that the model holds already is in the plan; what others hold is not there for it. */
+static guint64
+available (ReformerModel *self)
+{
+  g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (self);
+  g_autoptr (GPtrArray) buffers = reformer_model_list_buffers (self);
+  const guint64 limit = reformer_device_get_memory_limit (self->device), memory = reformer_device_get_memory (self->device);
+  const guint64 most = limit > 0 ? MIN (limit, memory) : memory, used = reformer_device_get_memory_used (self->device);
+  const guint64 others = used - MIN (used, held (parameters) + held (buffers));
+
+  return most - MIN (most, others);
+}
+
 ReformerMemoryPlan *
 reformer_model_plan (ReformerModel  *self,
                      int             rows,
@@ -79,58 +109,25 @@ reformer_model_plan (ReformerModel  *self,
       g_propagate_error (error, local);
       return NULL;
     }
-  return reformer_memory_plan_new_from_device (planner);
+  return reformer_memory_plan_new_from_device (planner, gradients ? keep : REFORMER_KEEP_NOTHING, available (self));
 }
 
-static guint64
-available (ReformerDevice *device)
-{
-  const guint64 limit = reformer_device_get_memory_limit (device);
-
-  return limit > 0 ? limit : reformer_device_get_memory (device);
-}
-
-/* Memory that the model holds already is in the plan; what others hold is not there for it. */
-static gboolean
-fits (ReformerModel      *self,
-      ReformerMemoryPlan *plan)
-{
-  g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (self);
-  const guint64 used = reformer_device_get_memory_used (self->device);
-  guint64 own = 0;
-
-  for (guint i = 0; i < parameters->len; i++)
-    {
-      ReformerTensor *value = reformer_parameter_get_value (parameters->pdata[i]), *gradient = reformer_parameter_get_gradient (parameters->pdata[i]);
-
-      own += (value != NULL ? reformer_tensor_get_n_bytes (value) : 0) + (gradient != NULL ? reformer_tensor_get_n_bytes (gradient) : 0);
-    }
-  return reformer_memory_plan_get_total (plan) <= available (self->device) - MIN (available (self->device), used - MIN (own, used));
-}
-
-static ReformerKeep
-fastest_keep (ReformerModel       *self,
-              int                  rows,
-              gint64               length,
-              ReformerMemoryPlan **best,
-              GError             **error)
+/* The plan with the fastest keep that fits; with the most frugal one where none does. */
+static ReformerMemoryPlan *
+plan_fastest (ReformerModel  *self,
+              int             rows,
+              gint64          length,
+              GError        **error)
 {
   static const ReformerKeep keeps[] = { REFORMER_KEEP_EVERYTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_NOTHING };
 
-  for (guint i = 0; i < G_N_ELEMENTS (keeps); i++)
+  for (guint i = 0;; i++)
     {
       g_autoptr (ReformerMemoryPlan) plan = reformer_model_plan (self, rows, length, TRUE, keeps[i], error);
 
-      if (plan == NULL)
-        return REFORMER_KEEP_AUTO;
-      if (fits (self, plan) || i + 1 == G_N_ELEMENTS (keeps))
-        {
-          if (best != NULL)
-            *best = g_steal_pointer (&plan);
-          return keeps[i];
-        }
+      if (plan == NULL || reformer_memory_plan_get_fits (plan) || i + 1 == G_N_ELEMENTS (keeps))
+        return g_steal_pointer (&plan);
     }
-  return REFORMER_KEEP_NOTHING;
 }
 
 void
@@ -138,13 +135,13 @@ reformer_model_choose_keep (ReformerModel *self,
                             int            rows,
                             gint64         length)
 {
-  ReformerKeep keep;
+  g_autoptr (ReformerMemoryPlan) plan = NULL;
 
   if (reformer_stack_get_keep (self->stack) != REFORMER_KEEP_AUTO || reformer_device_is_planner (self->device))
     return;
-  keep = fastest_keep (self, rows, length, NULL, NULL);
+  plan = plan_fastest (self, rows, length, NULL);
   /* branches of your own cannot be planned: inputs is what costs little and suits every branch */
-  reformer_stack_set_keep (self->stack, keep != REFORMER_KEEP_AUTO ? keep : REFORMER_KEEP_INPUTS);
+  reformer_stack_set_keep (self->stack, plan != NULL ? reformer_memory_plan_get_keep (plan) : REFORMER_KEEP_INPUTS);
 }
 
 /**
@@ -167,7 +164,6 @@ reformer_model_estimate_memory (ReformerModel  *self,
                                 gboolean        gradients,
                                 GError        **error)
 {
-  ReformerMemoryPlan *plan = NULL;
   ReformerKeep keep;
 
   g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
@@ -176,10 +172,43 @@ reformer_model_estimate_memory (ReformerModel  *self,
     return NULL;
   keep = reformer_stack_get_keep (self->stack);
   if (gradients && keep == REFORMER_KEEP_AUTO)
-    fastest_keep (self, rows, length, &plan, error);
-  else
-    plan = reformer_model_plan (self, rows, length, gradients, keep, error);
-  return plan;
+    return plan_fastest (self, rows, length, error);
+  return reformer_model_plan (self, rows, length, gradients, keep, error);
+}
+
+/* Whether a length fits in any way. -1: an error that is more than that. */
+static int
+length_fits (ReformerModel  *self,
+             int             rows,
+             gint64          length,
+             gboolean        gradients,
+             GError        **error)
+{
+  static const ReformerKeep keeps[] = { REFORMER_KEEP_NOTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_EVERYTHING };
+  const ReformerKeep chosen = reformer_stack_get_keep (self->stack);
+  const gboolean any = gradients && chosen == REFORMER_KEEP_AUTO;
+  gboolean fits = FALSE;
+
+  for (guint i = 0; !fits && i < (any ? G_N_ELEMENTS (keeps) : 1); i++)
+    {
+      GError *local = NULL;
+      g_autoptr (ReformerMemoryPlan) plan = reformer_model_plan (self, rows, length, gradients, any ? keeps[i] : chosen, &local);
+
+      /* more tokens than one call takes, or bytes than a number holds */
+      if (g_error_matches (local, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE) ||
+          g_error_matches (local, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY))
+        {
+          g_clear_error (&local);
+          return FALSE;
+        }
+      if (plan == NULL)
+        {
+          g_propagate_error (error, local);
+          return -1;
+        }
+      fits = reformer_memory_plan_get_fits (plan);
+    }
+  return fits;
 }
 
 /**
@@ -199,21 +228,20 @@ reformer_model_find_max_length (ReformerModel  *self,
                                 gboolean        gradients,
                                 GError        **error)
 {
-  gint64 low = 0, high;
+  gint64 low = 0, high, middle;
 
   g_return_val_if_fail (REFORMER_IS_MODEL (self), -1);
 
   if (!reformer_model_build (self, error))
     return -1;
-  high = MIN (reformer_config_get_max_length (self->config), G_MAXINT32 / 2 / MAX (rows, 1)) + 1;
-  while (high - low > MAX (1, low / 256)) /* to half a percent, in whole chunks */
+  middle = MIN (reformer_config_get_max_length (self->config), G_MAXINT32 / 2 / MAX (rows, 1));
+  for (high = middle + 1; high - low > 1; middle = low + (high - low) / 2) /* the most that may be comes first: often it fits */
     {
-      const gint64 middle = low + (high - low) / 2;
-      g_autoptr (ReformerMemoryPlan) plan = reformer_model_estimate_memory (self, rows, middle, gradients, error);
+      const int fits = length_fits (self, rows, middle, gradients, error);
 
-      if (plan == NULL)
+      if (fits < 0)
         return -1;
-      if (fits (self, plan))
+      if (fits)
         low = middle;
       else
         high = middle;

@@ -13,16 +13,24 @@
 
 struct _ReformerMemoryPlan
 {
-  GObject  parent_instance;
+  GObject       parent_instance;
 
-  guint64  total;
-  GArray  *parts; /* ReformerMemoryPart */
+  guint64       total;
+  GArray       *parts; /* ReformerMemoryPart */
+  ReformerKeep  keep;
+  guint64       largest;
+  guint64       available;
+  gboolean      fits;
 };
 
 enum
 {
   PROP_0,
   PROP_TOTAL,
+  PROP_KEEP,
+  PROP_LARGEST,
+  PROP_AVAILABLE,
+  PROP_FITS,
   N_PROPS
 };
 
@@ -45,16 +53,35 @@ reformer_memory_plan_get_property (GObject    *object,
                                    GValue     *value,
                                    GParamSpec *pspec)
 {
-  if (id == PROP_TOTAL)
-    g_value_set_uint64 (value, REFORMER_MEMORY_PLAN (object)->total);
-  else
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  ReformerMemoryPlan *self = REFORMER_MEMORY_PLAN (object);
+
+  switch (id)
+    {
+    case PROP_TOTAL:
+      g_value_set_uint64 (value, self->total);
+      break;
+    case PROP_KEEP:
+      g_value_set_enum (value, self->keep);
+      break;
+    case PROP_LARGEST:
+      g_value_set_uint64 (value, self->largest);
+      break;
+    case PROP_AVAILABLE:
+      g_value_set_uint64 (value, self->available);
+      break;
+    case PROP_FITS:
+      g_value_set_boolean (value, self->fits);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
 }
 
 static void
 reformer_memory_plan_class_init (ReformerMemoryPlanClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  const GParamFlags readable = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
 
   object_class->finalize = reformer_memory_plan_finalize;
   object_class->get_property = reformer_memory_plan_get_property;
@@ -64,7 +91,31 @@ reformer_memory_plan_class_init (ReformerMemoryPlanClass *klass)
    *
    * Bytes at the peak.
    */
-  props[PROP_TOTAL] = g_param_spec_uint64 ("total", NULL, NULL, 0, G_MAXUINT64, 0, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  props[PROP_TOTAL] = g_param_spec_uint64 ("total", NULL, NULL, 0, G_MAXUINT64, 0, readable);
+  /**
+   * ReformerMemoryPlan:keep:
+   *
+   * What the stack keeps of the forward pass, never `auto`; `nothing` where there is no backward pass.
+   */
+  props[PROP_KEEP] = g_param_spec_enum ("keep", NULL, NULL, REFORMER_TYPE_KEEP, REFORMER_KEEP_NOTHING, readable);
+  /**
+   * ReformerMemoryPlan:largest:
+   *
+   * Bytes of the largest tensor.
+   */
+  props[PROP_LARGEST] = g_param_spec_uint64 ("largest", NULL, NULL, 0, G_MAXUINT64, 0, readable);
+  /**
+   * ReformerMemoryPlan:available:
+   *
+   * Bytes that the model may have: the device's memory, or its memory limit, less what others hold there.
+   */
+  props[PROP_AVAILABLE] = g_param_spec_uint64 ("available", NULL, NULL, 0, G_MAXUINT64, 0, readable);
+  /**
+   * ReformerMemoryPlan:fits:
+   *
+   * Whether the device has room for the peak, and takes tensors as large as the largest.
+   */
+  props[PROP_FITS] = g_param_spec_boolean ("fits", NULL, NULL, FALSE, readable);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 
@@ -75,13 +126,19 @@ reformer_memory_plan_init (ReformerMemoryPlan *self)
 }
 
 ReformerMemoryPlan *
-reformer_memory_plan_new_from_device (ReformerDevice *device)
+reformer_memory_plan_new_from_device (ReformerDevice *planner,
+                                      ReformerKeep    keep,
+                                      guint64         available)
 {
   ReformerMemoryPlan *self = g_object_new (REFORMER_TYPE_MEMORY_PLAN, NULL);
 
-  self->total = reformer_device_get_memory_peak (device);
+  self->total = reformer_device_get_memory_peak (planner);
   g_array_unref (self->parts);
-  self->parts = reformer_device_get_peak_parts (device);
+  self->parts = reformer_device_get_peak_parts (planner);
+  self->keep = keep;
+  self->largest = reformer_device_get_largest (planner);
+  self->available = available;
+  self->fits = self->total <= available && self->largest <= reformer_device_get_max_allocation (planner);
   return self;
 }
 
@@ -143,6 +200,62 @@ reformer_memory_plan_get_part_bytes (ReformerMemoryPlan *self,
   g_return_val_if_fail (REFORMER_IS_MEMORY_PLAN (self), 0);
 
   return part < self->parts->len ? g_array_index (self->parts, ReformerMemoryPart, part).bytes : 0;
+}
+
+/**
+ * reformer_memory_plan_get_keep:
+ * @self: a plan
+ *
+ * Returns: what the stack keeps of the forward pass, never `auto`; `nothing` where there is no backward pass
+ */
+ReformerKeep
+reformer_memory_plan_get_keep (ReformerMemoryPlan *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MEMORY_PLAN (self), REFORMER_KEEP_NOTHING);
+
+  return self->keep;
+}
+
+/**
+ * reformer_memory_plan_get_largest:
+ * @self: a plan
+ *
+ * Returns: bytes of the largest tensor
+ */
+guint64
+reformer_memory_plan_get_largest (ReformerMemoryPlan *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MEMORY_PLAN (self), 0);
+
+  return self->largest;
+}
+
+/**
+ * reformer_memory_plan_get_available:
+ * @self: a plan
+ *
+ * Returns: bytes that the model may have of the device's memory, or of its memory limit
+ */
+guint64
+reformer_memory_plan_get_available (ReformerMemoryPlan *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MEMORY_PLAN (self), 0);
+
+  return self->available;
+}
+
+/**
+ * reformer_memory_plan_get_fits:
+ * @self: a plan
+ *
+ * Returns: whether the device has room for the peak, and takes tensors as large as the largest
+ */
+gboolean
+reformer_memory_plan_get_fits (ReformerMemoryPlan *self)
+{
+  g_return_val_if_fail (REFORMER_IS_MEMORY_PLAN (self), FALSE);
+
+  return self->fits;
 }
 
 /**

@@ -5,7 +5,7 @@
 #error "Only <libreformer/reformer.h> can be included directly."
 #endif
 
-#include <libreformer/compute/reformer-device.h>
+#include <libreformer/layers/reformer-stack.h>
 
 G_BEGIN_DECLS
 
@@ -15,16 +15,24 @@ REFORMER_AVAILABLE_IN_1_0
 G_DECLARE_FINAL_TYPE (ReformerMemoryPlan, reformer_memory_plan, REFORMER, MEMORY_PLAN, GObject)
 
 REFORMER_AVAILABLE_IN_1_0
-guint64     reformer_memory_plan_get_total      (ReformerMemoryPlan *self);
+guint64       reformer_memory_plan_get_total      (ReformerMemoryPlan *self);
 REFORMER_AVAILABLE_IN_1_0
-guint       reformer_memory_plan_get_n_parts    (ReformerMemoryPlan *self);
+guint         reformer_memory_plan_get_n_parts    (ReformerMemoryPlan *self);
 REFORMER_AVAILABLE_IN_1_0
-const char *reformer_memory_plan_get_part_name  (ReformerMemoryPlan *self,
-                                                 guint               part);
+const char   *reformer_memory_plan_get_part_name  (ReformerMemoryPlan *self,
+                                                   guint               part);
 REFORMER_AVAILABLE_IN_1_0
-guint64     reformer_memory_plan_get_part_bytes (ReformerMemoryPlan *self,
-                                                 guint               part);
+guint64       reformer_memory_plan_get_part_bytes (ReformerMemoryPlan *self,
+                                                   guint               part);
 REFORMER_AVAILABLE_IN_1_0
-char       *reformer_memory_plan_to_string      (ReformerMemoryPlan *self);
+ReformerKeep  reformer_memory_plan_get_keep       (ReformerMemoryPlan *self);
+REFORMER_AVAILABLE_IN_1_0
+guint64       reformer_memory_plan_get_largest    (ReformerMemoryPlan *self);
+REFORMER_AVAILABLE_IN_1_0
+guint64       reformer_memory_plan_get_available  (ReformerMemoryPlan *self);
+REFORMER_AVAILABLE_IN_1_0
+gboolean      reformer_memory_plan_get_fits       (ReformerMemoryPlan *self);
+REFORMER_AVAILABLE_IN_1_0
+char         *reformer_memory_plan_to_string      (ReformerMemoryPlan *self);
 
 G_END_DECLS

@@ -34,6 +34,10 @@ gboolean            reformer_model_load_weights      (ReformerModel       *self,
                                                       GFile               *file,
                                                       GCancellable        *cancellable,
                                                       GError             **error);
+REFORMER_AVAILABLE_IN_1_0
+GVariant           *reformer_model_list_weights      (GFile               *file,
+                                                      GCancellable        *cancellable,
+                                                      GError             **error);
 
 REFORMER_AVAILABLE_IN_1_0
 ReformerDevice     *reformer_model_get_device        (ReformerModel       *self);
