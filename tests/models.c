@@ -34,7 +34,7 @@ test_tokens (ReformerDevice *device,
 }
 
 ReformerParameter *
-test_parameter (ReformerModel *model,
+test_model_parameter (ReformerModel *model,
                 const char    *name)
 {
   g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (model);

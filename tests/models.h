@@ -18,7 +18,7 @@ ReformerTensor *test_tokens        (ReformerDevice   *device,
                                     int               T,
                                     int               vocabulary);
 /* The parameter of that name; fails the test where there is none. Borrowed from the model. */
-ReformerParameter *test_parameter  (ReformerModel    *model,
+ReformerParameter *test_model_parameter  (ReformerModel    *model,
                                     const char       *name);
 /* Overwrites a parameter's value. */
 void            test_set_values    (ReformerParameter *parameter,

@@ -204,7 +204,7 @@ test_training (void)
   g_assert_cmpfloat (fabs (loss - 3.718097), <, 3e-6);
   for (guint i = 0; i < G_N_ELEMENTS (wanted); i++)
     {
-      ReformerTensor *gradient = reformer_parameter_get_gradient (test_parameter (model, wanted[i].name));
+      ReformerTensor *gradient = reformer_parameter_get_gradient (test_model_parameter (model, wanted[i].name));
       const gsize n = reformer_tensor_get_n_elements (gradient);
       g_autofree float *values = test_floats (gradient);
       double l1 = 0;
