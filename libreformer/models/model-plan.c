@@ -176,6 +176,9 @@ reformer_model_estimate_memory (ReformerModel  *self,
   return reformer_model_plan (self, rows, length, gradients, keep, error);
 }
 
+/* From so many tokens on `nothing` takes least; below, the scratch of its recomputation may be more than it saves. */
+#define FRUGAL_LENGTH 65536
+
 /* Whether a length fits in any way. -1: an error that is more than that. */
 static int
 length_fits (ReformerModel  *self,
@@ -187,9 +190,10 @@ length_fits (ReformerModel  *self,
   static const ReformerKeep keeps[] = { REFORMER_KEEP_NOTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_EVERYTHING };
   const ReformerKeep chosen = reformer_stack_get_keep (self->stack);
   const gboolean any = gradients && chosen == REFORMER_KEEP_AUTO;
+  const guint n = any && length < FRUGAL_LENGTH ? G_N_ELEMENTS (keeps) : 1;
   gboolean fits = FALSE;
 
-  for (guint i = 0; !fits && i < (any ? G_N_ELEMENTS (keeps) : 1); i++)
+  for (guint i = 0; !fits && i < n; i++)
     {
       GError *local = NULL;
       g_autoptr (ReformerMemoryPlan) plan = reformer_model_plan (self, rows, length, gradients, any ? keeps[i] : chosen, &local);

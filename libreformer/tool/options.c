@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "verb.h"
+
+#include <string.h>
+
+int
+tool_usage (const ToolVerb *verb,
+            const char     *format,
+            ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  tool_message ("%s: %s; see reformer %s --help", verb->name, text, verb->name);
+  return TOOL_USAGE;
+}
+
+gboolean
+tool_parse (const ToolVerb       *verb,
+            const GOptionEntry   *entries,
+            int                   argc,
+            char                **argv,
+            char               ***arguments,
+            guint                 least,
+            guint                 most)
+{
+  g_autoptr (GOptionContext) context = g_option_context_new (verb->arguments);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *name = g_strconcat ("reformer ", verb->name, NULL);
+  g_autofree char *summary = g_strconcat (verb->summary, ".", NULL);
+  g_auto (GStrv) rest = NULL;
+  const GOptionEntry positional[] = { { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &rest, NULL, NULL }, G_OPTION_ENTRY_NULL };
+  guint n;
+
+  g_set_prgname (name); /* for --help */
+  g_option_context_set_summary (context, summary);
+  g_option_context_set_description (context, verb->help);
+  g_option_context_add_main_entries (context, entries, NULL);
+  g_option_context_add_main_entries (context, positional, NULL);
+  if (!g_option_context_parse (context, &argc, &argv, &error))
+    {
+      tool_usage (verb, "%s", error->message);
+      return FALSE;
+    }
+  n = rest != NULL ? g_strv_length (rest) : 0;
+  if (n < least)
+    tool_usage (verb, "%s is missing", verb->arguments);
+  else if (n > most)
+    tool_usage (verb, "\"%s\" is one argument too many", rest[most]);
+  else if (arguments != NULL)
+    *arguments = g_steal_pointer (&rest);
+  return n >= least && n <= most;
+}
+
+gboolean
+tool_parse_number (const ToolVerb *verb,
+                   const char     *option,
+                   const char     *text,
+                   gint64          least,
+                   gint64          most,
+                   gint64         *value)
+{
+  if (text == NULL || g_ascii_string_to_signed (text, 10, least, most, value, NULL))
+    return TRUE;
+  tool_usage (verb, "--%s is \"%s\", a whole number from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " is wanted", option, text, least, most);
+  return FALSE;
+}
+
+gboolean
+tool_parse_size (const ToolVerb *verb,
+                 const char     *option,
+                 const char     *text,
+                 guint64        *value)
+{
+  static const char units[] = "KMGTP";
+  double factor = 1, bytes;
+  char *end = NULL;
+
+  if (text == NULL)
+    return TRUE;
+  /* strtod() would also take signs, blanks, hexadecimals and infinity */
+  bytes = g_ascii_isdigit (text[0]) && strspn (text, "0123456789.") > 0 && !g_str_has_prefix (text, "0x") && !g_str_has_prefix (text, "0X") ? g_ascii_strtod (text, &end) : -1;
+  if (end != NULL && *end != '\0')
+    {
+      const char *unit = strchr (units, g_ascii_toupper (*end));
+
+      for (const char *i = units; unit != NULL && i <= unit; i++)
+        factor *= 1024;
+      if (unit != NULL)
+        end++;
+      if (g_ascii_strcasecmp (end, "B") == 0 || (unit != NULL && g_ascii_strcasecmp (end, "iB") == 0))
+        end += strlen (end);
+    }
+  if (end == NULL || *end != '\0' || !(bytes * factor >= 1) || !(bytes * factor < 0x1p63))
+    {
+      tool_usage (verb, "--%s is \"%s\", a size such as 512M or 4G is wanted", option, text);
+      return FALSE;
+    }
+  *value = (guint64) (bytes * factor);
+  return TRUE;
+}
