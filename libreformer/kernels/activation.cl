@@ -29,7 +29,7 @@
 #define ACTIVATION LINEAR
 #endif
 
-// Comparisons are written so that a NaN stays one.
+// Comparisons are written so that a NaN stays one. Products and sums are joined by mad (): fma () is a long emulation on devices without it.
 
 // exp (x), relative error below 1e-7 from -87.3 to 88.7, constant beyond: x = n ln 2 + r, and a polynomial of degree 6 for exp (r).
 inline vec
@@ -39,15 +39,15 @@ exponential (vec x)
   x = select (x, (vec) 88.7f, x > 88.7f);
 
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
-  const vec m = fma (x, (vec) 1.44269504f, (vec) 12582912.0f);
+  const vec m = mad (x, (vec) 1.44269504f, (vec) 12582912.0f);
   const vec n = m - 12582912.0f;
-  const vec r = fma (n, (vec) 2.12194440e-4f, fma (n, (vec) -0.693359375f, x));
+  const vec r = mad (n, (vec) 2.12194440e-4f, mad (n, (vec) -0.693359375f, x));
 
-  vec p = fma (r, (vec) 0.0013814467f, (vec) 0.008368781f);
-  p = fma (p, r, (vec) 0.041668393f);
-  p = fma (p, r, (vec) 0.1666652f);
-  p = fma (p, r, (vec) 0.49999994f);
-  p = fma (p, r * r, r) + 1.0f;
+  vec p = mad (r, (vec) 0.0013814467f, (vec) 0.008368781f);
+  p = mad (p, r, (vec) 0.041668393f);
+  p = mad (p, r, (vec) 0.1666652f);
+  p = mad (p, r, (vec) 0.49999994f);
+  p = mad (p, r * r, r) + 1.0f;
   return p * as_vec ((as_ivec (m) << 23) + 0x3f800000);
 }
 
@@ -65,25 +65,25 @@ normal (vec x, vec *density)
 {
   const vec s = x * x, t = fabs (x);
   const vec e = exponential (-0.5f * s);
-  const vec k = 1.0f / fma (t, (vec) 0.28f, (vec) 1.0f);
+  const vec k = 1.0f / mad (t, (vec) 0.28f, (vec) 1.0f);
 
-  vec q = fma (k, (vec) -0.059083994f, (vec) 0.13041465f);
-  q = fma (q, k, (vec) -0.0025854912f);
-  q = fma (q, k, (vec) 0.109479025f);
-  q = fma (q, k, (vec) 0.097707905f);
-  q = fma (q, k, (vec) 0.11231748f);
-  q = fma (q, k, (vec) 0.11167398f);
+  vec q = mad (k, (vec) -0.059083994f, (vec) 0.13041465f);
+  q = mad (q, k, (vec) -0.0025854912f);
+  q = mad (q, k, (vec) 0.109479025f);
+  q = mad (q, k, (vec) 0.097707905f);
+  q = mad (q, k, (vec) 0.11231748f);
+  q = mad (q, k, (vec) 0.11167398f);
   q *= k * e;
   q = select (q, 1.0f - q, x > 0.0f);
 
-  vec p = fma (s, (vec) -7.638248e-06f, (vec) 0.00011345003f);
-  p = fma (p, s, (vec) -0.0011863012f);
-  p = fma (p, s, (vec) 0.009973315f);
-  p = fma (p, s, (vec) -0.06649036f);
-  p = fma (p, s, (vec) 0.3989423f);
+  vec p = mad (s, (vec) -7.638248e-06f, (vec) 0.00011345003f);
+  p = mad (p, s, (vec) -0.0011863012f);
+  p = mad (p, s, (vec) 0.009973315f);
+  p = mad (p, s, (vec) -0.06649036f);
+  p = mad (p, s, (vec) 0.3989423f);
 
   *density = e;
-  return select (q, fma (p, x, (vec) 0.5f), t < 1.0f);
+  return select (q, mad (p, x, (vec) 0.5f), t < 1.0f);
 }
 
 #define DENSITY_0 0.39894228f // 1 / sqrt (2 pi)
@@ -114,7 +114,7 @@ activation (vec x)
   return select (y, (vec) 10.0f, y > 10.0f);
 #elif ACTIVATION == GELU_TANH
   // 1 + tanh (u) = 2 sigmoid (2 u)
-  return x * sigmoid (1.5957691f * x * fma (0.044715f * x, x, (vec) 1.0f));
+  return x * sigmoid (1.5957691f * x * mad (0.044715f * x, x, (vec) 1.0f));
 #elif ACTIVATION == QUICK_GELU
   return x * sigmoid (1.702f * x);
 #elif ACTIVATION == SILU
@@ -157,27 +157,27 @@ slope (vec x)
   return select ((vec) 0.01f, (vec) 1.0f, x > 0.0f);
 #elif ACTIVATION == GELU || ACTIVATION == GELU_10
   vec density;
-  const vec p = normal (x, &density), d = fma (x * DENSITY_0, density, p);
+  const vec p = normal (x, &density), d = mad (x * DENSITY_0, density, p);
 #if ACTIVATION == GELU_10
   return select (d, (vec) 0.0f, x * p > 10.0f);
 #else
   return d;
 #endif
 #elif ACTIVATION == GELU_TANH
-  const vec v = 1.5957691f * x * fma (0.044715f * x, x, (vec) 1.0f);
+  const vec v = 1.5957691f * x * mad (0.044715f * x, x, (vec) 1.0f);
   const vec e = exponential (-v), s = 1.0f / (1.0f + e);
-  return fma (x * s * (e * s), 1.5957691f * fma (0.134145f * x, x, (vec) 1.0f), s);
+  return mad (x * s * (e * s), 1.5957691f * mad (0.134145f * x, x, (vec) 1.0f), s);
 #elif ACTIVATION == QUICK_GELU
   const vec e = exponential (-1.702f * x), s = 1.0f / (1.0f + e);
-  return fma (1.702f * x * s, e * s, s);
+  return mad (1.702f * x * s, e * s, s);
 #elif ACTIVATION == SILU
   const vec e = exponential (-x), s = 1.0f / (1.0f + e);
-  return fma (x * s, e * s, s);
+  return mad (x * s, e * s, s);
 #elif ACTIVATION == HARDSWISH
   return select (select (x / 3.0f + 0.5f, (vec) 0.0f, x < -3.0f), (vec) 1.0f, x > 3.0f);
 #elif ACTIVATION == MISH
   const vec e = exponential (select (x, (vec) 20.0f, x > 20.0f)), n = e * (e + 2.0f), r = 1.0f / (n + 2.0f);
-  return fma (4.0f * x * e * (1.0f + e) * r, r, n * r);
+  return mad (4.0f * x * e * (1.0f + e) * r, r, n * r);
 #elif ACTIVATION == SQRTSOFTPLUS
   const vec far = 0.5f * exponential (0.5f * x);
   const vec y = sqrt (select (x, (vec) 0.0f, x < 0.0f) + log1p (exponential (-fabs (x))));
@@ -191,7 +191,7 @@ slope (vec x)
   return s * (e * s);
 #elif ACTIVATION == TANH
   const vec t = tanh (x);
-  return fma (-t, t, (vec) 1.0f);
+  return mad (-t, t, (vec) 1.0f);
 #else
   return (vec) 1.0f;
 #endif

@@ -63,18 +63,18 @@ axial_forward (SPAN (const int, positions), int given, ulong start, SPAN (const 
         {
           f += column;
           for (; c + VW <= dim; c += VW)
-            STORE_GLOBAL (z + c, fma (LOAD (f + c), LOAD (w + c), LOAD (z + c)));
+            STORE_GLOBAL (z + c, mad (LOAD (f + c), LOAD (w + c), LOAD (z + c)));
           for (; c < dim; c++)
-            z[c] = fma (f[c], w[c], z[c]);
+            z[c] = mad (f[c], w[c], z[c]);
         }
       else
         {
           const float factor = drop == 1 ? f[coordinate (q, stride2, n_factors)] : 1.0f;
 
           for (; c + VW <= dim; c += VW)
-            STORE_GLOBAL (z + c, fma ((vec) factor, LOAD (w + c), LOAD (z + c)));
+            STORE_GLOBAL (z + c, mad ((vec) factor, LOAD (w + c), LOAD (z + c)));
           for (; c < dim; c++)
-            z[c] = fma (factor, w[c], z[c]);
+            z[c] = mad (factor, w[c], z[c]);
         }
     }
 }

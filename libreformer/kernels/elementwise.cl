@@ -25,9 +25,9 @@ scale (SPAN (const float, x), SPAN (float, y), ulong n, int span, int store, flo
       const float b = store == 1 ? a : -a;
 
       for (; i + VW <= to; i += VW)
-        STORE_GLOBAL (y + i, fma ((vec) b, LOAD (x + i), LOAD (y + i)));
+        STORE_GLOBAL (y + i, mad ((vec) b, LOAD (x + i), LOAD (y + i)));
       for (; i < to; i++)
-        y[i] = fma (b, x[i], y[i]);
+        y[i] = mad (b, x[i], y[i]);
     }
 }
 

@@ -7,15 +7,15 @@ inline vec
 exponential (vec x)
 {
   const vec y = select (x, (vec) -87.3f, x < -87.3f);
-  const vec m = fma (y, (vec) 1.44269504f, (vec) 12582912.0f);
+  const vec m = mad (y, (vec) 1.44269504f, (vec) 12582912.0f);
   const vec n = m - 12582912.0f;
-  const vec r = fma (n, (vec) 2.12194440e-4f, fma (n, (vec) -0.693359375f, y));
+  const vec r = mad (n, (vec) 2.12194440e-4f, mad (n, (vec) -0.693359375f, y));
 
-  vec p = fma (r, (vec) 0.0013814467f, (vec) 0.008368781f);
-  p = fma (p, r, (vec) 0.041668393f);
-  p = fma (p, r, (vec) 0.1666652f);
-  p = fma (p, r, (vec) 0.49999994f);
-  p = fma (p, r * r, r) + 1.0f;
+  vec p = mad (r, (vec) 0.0013814467f, (vec) 0.008368781f);
+  p = mad (p, r, (vec) 0.041668393f);
+  p = mad (p, r, (vec) 0.1666652f);
+  p = mad (p, r, (vec) 0.49999994f);
+  p = mad (p, r * r, r) + 1.0f;
   return select (p * as_vec ((as_ivec (m) << 23) + 0x3f800000), (vec) 0.0f, x < -87.3f);
 }
 

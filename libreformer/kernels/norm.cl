@@ -49,22 +49,22 @@ row_statistics (__global const float *x1, __global const float *x2, int width, i
           const vec d = LOAD (x + c) - row.mean, e = LOAD (x + c + VW) - row.mean;
 
           s += d + e;
-          a = fma (d, d, a);
-          b = fma (e, e, b);
+          a = mad (d, d, a);
+          b = mad (e, e, b);
         }
       for (; c + VW <= width; c += VW)
         {
           const vec d = LOAD (x + c) - row.mean;
 
           s += d;
-          a = fma (d, d, a);
+          a = mad (d, d, a);
         }
       for (; c < width; c++)
         {
           const float d = x[c] - row.mean;
 
           ta += d;
-          tb = fma (d, d, tb);
+          tb = mad (d, d, tb);
         }
     }
   row.rest = (vec_sum (s) + ta) / n;
@@ -100,9 +100,9 @@ norm_forward (SPAN (const float, x1), SPAN (const float, x2), int ldx, int width
           int c = 0;
 
           for (; c + VW <= width; c += VW)
-            STORE_GLOBAL (z + c, fma ((LOAD (x + c) - row.mean - row.rest) * row.scale, LOAD (w + c), LOAD (o + c)));
+            STORE_GLOBAL (z + c, mad ((LOAD (x + c) - row.mean - row.rest) * row.scale, LOAD (w + c), LOAD (o + c)));
           for (; c < width; c++)
-            z[c] = fma ((x[c] - row.mean - row.rest) * row.scale, w[c], o[c]);
+            z[c] = mad ((x[c] - row.mean - row.rest) * row.scale, w[c], o[c]);
         }
     }
 }
@@ -141,14 +141,14 @@ norm_backward (SPAN (const float, x1), SPAN (const float, x2), int ldx, int widt
               const vec g = LOAD (e + c) * LOAD (w + c);
 
               a += g;
-              b = fma (g, (LOAD (x + c) - row.mean - row.rest) * row.scale, b);
+              b = mad (g, (LOAD (x + c) - row.mean - row.rest) * row.scale, b);
             }
           for (; c < width; c++)
             {
               const float g = e[c] * w[c];
 
               ta += g;
-              tb = fma (g, (x[c] - row.mean - row.rest) * row.scale, tb);
+              tb = mad (g, (x[c] - row.mean - row.rest) * row.scale, tb);
             }
         }
 
@@ -163,9 +163,9 @@ norm_backward (SPAN (const float, x1), SPAN (const float, x2), int ldx, int widt
           for (; c + VW <= width; c += VW)
             {
               const vec h = (LOAD (x + c) - row.mean - row.rest) * row.scale;
-              vec d = fma (LOAD (e + c), LOAD (w + c), (vec) -g_mean);
+              vec d = mad (LOAD (e + c), LOAD (w + c), (vec) -g_mean);
 
-              d = fma (h, (vec) -h_mean, d) * row.scale;
+              d = mad (h, (vec) -h_mean, d) * row.scale;
               if (store != 0)
                 d = store == 1 ? LOAD (z + c) + d : LOAD (z + c) - d;
               STORE_GLOBAL (z + c, d);
@@ -173,9 +173,9 @@ norm_backward (SPAN (const float, x1), SPAN (const float, x2), int ldx, int widt
           for (; c < width; c++)
             {
               const float h = (x[c] - row.mean - row.rest) * row.scale;
-              float d = fma (e[c], w[c], -g_mean);
+              float d = mad (e[c], w[c], -g_mean);
 
-              d = fma (h, -h_mean, d) * row.scale;
+              d = mad (h, -h_mean, d) * row.scale;
               z[c] = store == 0 ? d : store == 1 ? z[c] + d : z[c] - d;
             }
         }
@@ -222,12 +222,12 @@ norm_sums (SPAN (const float, x1), SPAN (const float, x2), int ldx, int width, i
         {
           const vec g = LOAD (e + c);
 
-          STORE_GLOBAL (dw + c, fma (g, (LOAD (x + c) - mean - rest) * scale, LOAD (dw + c)));
+          STORE_GLOBAL (dw + c, mad (g, (LOAD (x + c) - mean - rest) * scale, LOAD (dw + c)));
           STORE_GLOBAL (db + c, LOAD (db + c) + g);
         }
       for (; c < n; c++)
         {
-          dw[c] = fma (e[c], (x[c] - mean - rest) * scale, dw[c]);
+          dw[c] = mad (e[c], (x[c] - mean - rest) * scale, dw[c]);
           db[c] += e[c];
         }
     }
