@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ops/product.h"
+
+#include "compute/device-private.h"
+
+/* Scratch for the sums of token blocks that are computed side by side. */
+#define PARTS_BYTES (16 << 20)
+#define FEW_ROWS 4
+#define KC 256
+#define TC 128
+
+static gsize
+up (gsize a,
+    gsize b)
+{
+  return (a + b - 1) / b;
+}
+
+/* Blocks of tokens whose sums of `elements` numbers fit into the scratch. */
+static gsize
+blocks_at_once (gsize elements,
+                gsize t)
+{
+  const gsize blocks = up (t, REFORMER_BLOCK);
+
+  return CLAMP (PARTS_BYTES / sizeof (float) / elements, 1, blocks);
+}
+
+/* The wide dialect: sizes as in kernels/wide/product.cl. */
+typedef struct
+{
+  gsize mr, nr;
+  gsize units;
+  char  options[32];
+} Wide;
+
+static Wide
+wide_for (ReformerDevice *device)
+{
+  const guint64 local = reformer_device_get_local_memory (device);
+  Wide wide = { .mr = 12, .nr = 32, .units = MAX (1, reformer_device_get_compute_units (device)) };
+  int tm = 96, tn = 256;
+
+  if (reformer_device_get_vector_width (device) == 8)
+    {
+      wide.mr = 6;
+      wide.nr = 16;
+    }
+  /* the tokens' tiles take 4 * 128 * (tm + tn) bytes and a little padding */
+  if (local < 192 << 10)
+    tn = 128;
+  if (local < 120 << 10)
+    {
+      tm = 48;
+      tn = 64;
+    }
+  if (local < 60 << 10)
+    {
+      tm = 24;
+      tn = 32;
+    }
+  g_snprintf (wide.options, sizeof wide.options, "-DTM=%d -DTN=%d", tm, tn);
+  return wide;
+}
+
+ReformerTensor *
+reformer_product_pack (ReformerRun *run,
+                       ReformerSpan w,
+                       int          n,
+                       int          k,
+                       int          ldw,
+                       gboolean     transpose)
+{
+  ReformerTensor *packed;
+  Wide wide;
+  gsize panels;
+
+  if (!reformer_run_ok (run) || !reformer_device_is_wide (run->device))
+    return NULL;
+  wide = wide_for (run->device);
+  panels = up (n, wide.nr);
+  packed = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) panels, (gint64) k, (gint64) wide.nr);
+  REFORMER_LAUNCH (run, "wide/product", wide.options, transpose ? "product_pack_transposed" : "product_pack",
+                   reformer_grid_tiles (panels, up (k, KC), 1),
+                   REFORMER_SPAN (w), REFORMER_SPAN (reformer_span (packed)), REFORMER_INT (n), REFORMER_INT (k), REFORMER_INT (ldw));
+  return packed;
+}
+
+static void
+wide_rows_few (ReformerRun           *run,
+               const Wide            *wide,
+               const ReformerProduct *p)
+{
+  REFORMER_LAUNCH (run, "wide/product", wide->options, p->transpose ? "product_few_transposed" : "product_few",
+                   reformer_grid_tiles (up (p->n, p->transpose ? wide->nr / 2 : wide->nr), 1, 1),
+                   REFORMER_SPAN (p->x), REFORMER_SPAN (p->w), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
+                   REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k),
+                   REFORMER_INT (p->ldx), REFORMER_INT (p->ldw), REFORMER_INT (p->ldy),
+                   REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
+}
+
+static void
+wide_rows (ReformerRun           *run,
+           const ReformerProduct *p)
+{
+  const Wide wide = wide_for (run->device);
+  const gsize m = p->m, panels = up (p->n, wide.nr);
+  g_autoptr (ReformerTensor) own = NULL;
+  ReformerTensor *packed = p->packed;
+  gsize mb, pb;
+
+  if (packed == NULL)
+    {
+      if (m <= FEW_ROWS)
+        {
+          wide_rows_few (run, &wide, p);
+          return;
+        }
+      packed = own = reformer_product_pack (run, p->w, p->n, p->k, p->ldw, p->transpose);
+    }
+  if (m == 1)
+    {
+      REFORMER_LAUNCH (run, "wide/product", wide.options, "product_row", reformer_grid_tiles (up (panels, 4), 1, 1),
+                       REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
+                       REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
+      return;
+    }
+  /* Panels of one group stay in the second-level cache; rows and panels shrink until every unit has several groups. */
+  pb = panels * wide.nr <= 384 ? panels : 256 / wide.nr;
+  mb = m > 12 && m <= 16 ? (wide.mr == 12 ? 8 : 6) : 8 * wide.mr;
+  while (mb > wide.mr && up (m, mb) * up (panels, pb) < 8 * wide.units)
+    mb -= wide.mr;
+  while (pb > 1 && up (m, mb) * up (panels, pb) < 4 * wide.units)
+    pb = up (pb, 2);
+  REFORMER_LAUNCH (run, "wide/product", wide.options, "product_rows", reformer_grid_tiles (up (m, mb), up (panels, pb), 1),
+                   REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
+                   REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->ldx), REFORMER_INT (p->ldy),
+                   REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL), REFORMER_INT (mb), REFORMER_INT (pb));
+}
+
+/* The simt dialect. */
+typedef struct
+{
+  gsize side, tile;
+  char  options[16];
+} Simt;
+
+/* For a result of m x n; small ones have small tiles, which do not change a bit. */
+static Simt
+simt_for (ReformerDevice *device,
+          int             m,
+          int             n)
+{
+  const guint64 local = reformer_device_get_local_memory (device);
+  const gsize group = reformer_device_get_max_group (device);
+  Simt simt = { .side = MIN (m, n) <= 32 ? 8 : 16 };
+
+  /* two tiles of side * (4 * side + 1) numbers */
+  while (simt.side > 4 && (simt.side * simt.side > group || 8 * simt.side * (4 * simt.side + 1) > local))
+    simt.side /= 2;
+  simt.tile = 4 * simt.side;
+  g_snprintf (simt.options, sizeof simt.options, "-DSIDE=%d", (int) simt.side);
+  return simt;
+}
+
+static void
+simt_rows (ReformerRun           *run,
+           const ReformerProduct *p)
+{
+  const Simt simt = simt_for (run->device, p->m, p->n);
+
+  REFORMER_LAUNCH (run, "simt/product", simt.options, "product_rows",
+                   reformer_grid_groups (up (p->n, simt.tile), up (p->m, simt.tile), 1, simt.side, simt.side),
+                   REFORMER_SPAN (p->x), REFORMER_SPAN (p->w), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
+                   REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k),
+                   REFORMER_INT (p->ldx), REFORMER_INT (p->ldw), REFORMER_INT (p->ldy),
+                   REFORMER_INT (p->transpose), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
+}
+
+void
+reformer_product_rows (ReformerRun           *run,
+                       const ReformerProduct *product)
+{
+  if (product->m <= 0 || !reformer_run_ok (run))
+    return;
+  if (reformer_device_is_wide (run->device))
+    wide_rows (run, product);
+  else
+    simt_rows (run, product);
+}
+
+/* g[m,n] += parts[0] + ... in their order. */
+static void
+join (ReformerRun    *run,
+      ReformerTensor *parts,
+      ReformerSpan    g,
+      int             m,
+      int             n,
+      int             ldg,
+      gsize           blocks)
+{
+  const gboolean wide = reformer_device_is_wide (run->device);
+  const Wide w = wide ? wide_for (run->device) : (Wide) { 0 };
+  const Simt s = wide ? (Simt) { 0 } : simt_for (run->device, m, n);
+
+  REFORMER_LAUNCH (run, wide ? "wide/product" : "simt/product", wide ? w.options : s.options, "product_join",
+                   wide ? reformer_grid_tiles (up (m, 8), up (n, 512), 1) : reformer_grid_items (run->device, n, m, 1),
+                   REFORMER_SPAN (reformer_span (parts)), REFORMER_SPAN (g),
+                   REFORMER_INT (m), REFORMER_INT (n), REFORMER_INT (ldg), REFORMER_INT (blocks));
+}
+
+/* The gradient of weights: either a group adds all blocks of its tile to g, or every block has groups of its own, whose sums are joined
+ * afterwards. Both add the same numbers in the same order. */
+static void
+wide_tokens (ReformerRun *run,
+             ReformerSpan y,
+             int          ldy,
+             ReformerSpan x,
+             int          ldx,
+             ReformerSpan g,
+             int          ldg,
+             int          m,
+             int          n,
+             gsize        t)
+{
+  const Wide wide = wide_for (run->device);
+  const gsize at_once = blocks_at_once ((gsize) m * n, t);
+  /* Copying a tile's operands is for nothing only where the tile is large; what is too few for the units is split. */
+  const gboolean side = at_once > 1 && up (m, 264) * up (n, 256) < 4 * wide.units;
+  const gsize step = side ? at_once * REFORMER_BLOCK : t;
+  g_autoptr (ReformerTensor) parts = NULL;
+  gsize mb = MIN (up (m, wide.mr) * wide.mr, side ? 1032 : 264), nb = MIN (up (n, wide.nr) * wide.nr, side ? 1024 : 256);
+
+  while (up (m, mb) * up (n, nb) * (side ? at_once : 1) < 2 * wide.units && mb * nb > 24 * 32)
+    if (mb >= nb)
+      mb = up (up (mb, 2), wide.mr) * wide.mr;
+    else
+      nb = up (up (nb, 2), wide.nr) * wide.nr;
+  if (side)
+    parts = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) at_once, (gint64) m, (gint64) n);
+  else
+    /* a block of one pass needs no place for its sum */
+    parts = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 1, (gint64) (t <= TC ? 1 : up (m, mb) * up (n, nb) * mb * nb));
+  for (gsize first = 0; first < t; first += step)
+    {
+      const gsize tokens = MIN (step, t - first), blocks = up (tokens, REFORMER_BLOCK);
+
+      REFORMER_LAUNCH (run, "wide/product", wide.options, "product_tokens",
+                       reformer_grid_tiles (up (m, mb), up (n, nb), side ? blocks : 1),
+                       REFORMER_SPAN (reformer_span_add (y, first * ldy)), REFORMER_SPAN (reformer_span_add (x, first * ldx)),
+                       REFORMER_SPAN (reformer_span (parts)), REFORMER_SPAN (g),
+                       REFORMER_INT (m), REFORMER_INT (n), REFORMER_ULONG (tokens),
+                       REFORMER_INT (ldy), REFORMER_INT (ldx), REFORMER_INT (ldg),
+                       REFORMER_INT (mb), REFORMER_INT (nb), REFORMER_INT (side));
+      if (side)
+        join (run, parts, g, m, n, ldg, blocks);
+    }
+}
+
+static void
+simt_tokens (ReformerRun *run,
+             ReformerSpan y,
+             int          ldy,
+             ReformerSpan x,
+             int          ldx,
+             ReformerSpan g,
+             int          ldg,
+             int          m,
+             int          n,
+             gsize        t)
+{
+  const Simt simt = simt_for (run->device, m, n);
+  const gsize rows = up (m, simt.tile), columns = up (n, simt.tile);
+  const gboolean side = t > REFORMER_BLOCK && rows * columns < 4 * (gsize) reformer_device_get_compute_units (run->device);
+  const gsize step = side ? blocks_at_once ((gsize) m * n, t) * REFORMER_BLOCK : t;
+  g_autoptr (ReformerTensor) parts = NULL;
+
+  if (side)
+    parts = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) (step / REFORMER_BLOCK), (gint64) m, (gint64) n);
+  for (gsize first = 0; first < t; first += step)
+    {
+      const gsize tokens = MIN (step, t - first), blocks = up (tokens, REFORMER_BLOCK);
+
+      REFORMER_LAUNCH (run, "simt/product", simt.options, "product_tokens",
+                       reformer_grid_groups (columns, rows, side ? blocks : 1, simt.side, simt.side),
+                       REFORMER_SPAN (reformer_span_add (y, first * ldy)), REFORMER_SPAN (reformer_span_add (x, first * ldx)),
+                       REFORMER_SPAN (side ? reformer_span (parts) : REFORMER_NOTHING), REFORMER_SPAN (g),
+                       REFORMER_INT (m), REFORMER_INT (n), REFORMER_ULONG (tokens),
+                       REFORMER_INT (ldy), REFORMER_INT (ldx), REFORMER_INT (ldg), REFORMER_INT (side));
+      if (side)
+        join (run, parts, g, m, n, ldg, blocks);
+    }
+}
+
+void
+reformer_product_tokens (ReformerRun *run,
+                         ReformerSpan y,
+                         int          ldy,
+                         ReformerSpan x,
+                         int          ldx,
+                         ReformerSpan g,
+                         int          ldg,
+                         int          m,
+                         int          n,
+                         gsize        t)
+{
+  if (t == 0 || !reformer_run_ok (run))
+    return;
+  if (reformer_device_is_wide (run->device))
+    wide_tokens (run, y, ldy, x, ldx, g, ldg, m, n, t);
+  else
+    simt_tokens (run, y, ldy, x, ldx, g, ldg, m, n, t);
+}
+
+void
+reformer_product_sum (ReformerRun *run,
+                      ReformerSpan x,
+                      int          ldx,
+                      ReformerSpan g,
+                      int          n,
+                      gsize        t)
+{
+  g_autoptr (ReformerTensor) parts = NULL;
+  gsize step;
+
+  if (t == 0 || !reformer_run_ok (run))
+    return;
+  step = blocks_at_once (n, t) * REFORMER_BLOCK;
+  parts = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) (step / REFORMER_BLOCK), (gint64) n);
+  for (gsize first = 0; first < t; first += step)
+    {
+      const gsize tokens = MIN (step, t - first), blocks = up (tokens, REFORMER_BLOCK);
+      const ReformerSpan from = reformer_span_add (x, first * ldx);
+
+      if (reformer_device_is_wide (run->device))
+        {
+          const Wide wide = wide_for (run->device);
+
+          REFORMER_LAUNCH (run, "wide/product", wide.options, "product_sum", reformer_grid_tiles (blocks, up (n, 512), 1),
+                           REFORMER_SPAN (from), REFORMER_SPAN (reformer_span (parts)),
+                           REFORMER_INT (n), REFORMER_ULONG (tokens), REFORMER_INT (ldx));
+        }
+      else
+        {
+          const Simt simt = simt_for (run->device, 1, n);
+
+          REFORMER_LAUNCH (run, "simt/product", simt.options, "product_sum",
+                           reformer_grid_groups (up (n, simt.side), blocks, 1, simt.side, simt.side),
+                           REFORMER_SPAN (from), REFORMER_SPAN (reformer_span (parts)),
+                           REFORMER_INT (n), REFORMER_ULONG (tokens), REFORMER_INT (ldx));
+        }
+      join (run, parts, g, 1, n, n, blocks);
+    }
+}
