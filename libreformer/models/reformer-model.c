@@ -583,7 +583,7 @@ loss (ReformerModel   *self,
       return NAN;
     }
   if (gradients)
-    reformer_model_choose_keep (self, input.B, input.T);
+    reformer_model_choose_keep (self, input.B, input.T0);
   tape = reformer_model_new_tape (self, &input, gradients && self->training, NULL);
   reformer_tape_set_record (tape, gradients ? REFORMER_RECORD_EVERYTHING : REFORMER_RECORD_NOTHING);
   value = reformer_model_run_loss (self, &input, gradients, tape);
