@@ -42,10 +42,11 @@ fails (void)
   return TRUE;
 }
 
+/* only whether it is asked for: no test here sees a power failure */
 int
 fsync (int fd)
 {
-  return fails () ? -1 : (int) syscall (SYS_fsync, fd);
+  return fails () || fcntl (fd, F_GETFD) < 0 ? -1 : 0;
 }
 
 int
@@ -474,7 +475,7 @@ static int n_running;
 static gpointer
 save_often (gpointer path)
 {
-  for (guint i = 0; i < 50; i++)
+  for (guint i = 0; i < 150; i++)
     {
       g_autoptr (GError) error = NULL;
       gboolean saved = save (path, i % 2 != 0 ? "old" : "new", &error);

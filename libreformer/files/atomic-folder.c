@@ -75,6 +75,26 @@ create (ReformerAtomicFolder  *self,
   return reformer_file_set_errno (error, EEXIST, self->target.display, "cannot be written");
 }
 
+/* The target's folder, if there is one. */
+static gboolean
+open_old (ReformerAtomicFolder  *self,
+          GError               **error)
+{
+  if (self->old >= 0)
+    close (self->old);
+
+  self->old = openat (self->target.parent_fd, self->target.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (self->old >= 0 || errno == ENOENT)
+    return TRUE;
+
+  if (errno != ENOTDIR)
+    return reformer_file_set_errno (error, errno, self->target.display, "cannot be opened");
+
+  g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "%s: is a file, a folder is wanted", self->target.display);
+
+  return FALSE;
+}
+
 ReformerAtomicFolder *
 reformer_atomic_folder_begin (const char         *path,
                               const char *const  *known,
@@ -90,19 +110,7 @@ reformer_atomic_folder_begin (const char         *path,
 
   reformer_atomic_settle (&self->target, known);
 
-  self->old = openat (self->target.parent_fd, self->target.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (self->old < 0 && errno == ENOTDIR)
-    {
-      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "%s: is a file, a folder is wanted", self->target.display);
-      return NULL;
-    }
-  if (self->old < 0 && errno != ENOENT)
-    {
-      reformer_file_set_errno (error, errno, self->target.display, "cannot be opened");
-      return NULL;
-    }
-
-  if (!create (self, error))
+  if (!open_old (self, error) || !create (self, error))
     return NULL;
 
   self->path = g_build_filename (self->target.parent, self->temporary, NULL);
@@ -229,8 +237,6 @@ step_aside (ReformerAtomicFolder  *self,
   g_autofree char *new_leaf = reformer_atomic_temporary_name (&self->target, "new");
   g_autofree char *aside = reformer_atomic_temporary_name (&self->target, "old");
 
-  reformer_atomic_lock (self->old); /* a second writer must not take it for dead */
-
   if (renameat (parent, self->temporary, parent, new_leaf) != 0)
     return reformer_file_set_errno (error, errno, self->target.display, "cannot be replaced");
 
@@ -305,7 +311,9 @@ reformer_atomic_folder_commit (ReformerAtomicFolder  *self,
   g_autofree char *old_leaf = NULL;
   gboolean synced;
 
-  if (!sync_files (self, error) || (self->old >= 0 && !take_over (self, error)) ||
+  /* another writer may have replaced the target since begin(), so it is opened again */
+  if (!sync_files (self, error) || !reformer_atomic_target_lock (&self->target, error) || !open_old (self, error) ||
+      (self->old >= 0 && !take_over (self, error)) ||
       !reformer_atomic_sync_folder (self->fd, self->target.display, error) || !publish (self, &old_leaf, error))
     {
       reformer_atomic_folder_abort (self);
@@ -326,7 +334,7 @@ reformer_atomic_folder_commit (ReformerAtomicFolder  *self,
 void
 reformer_atomic_folder_abort (ReformerAtomicFolder *self)
 {
-  if (self->fd >= 0)
+  if (self->fd >= 0 && reformer_atomic_target_lock (&self->target, NULL))
     reformer_atomic_dispose (&self->target, self->temporary, self->old, (const char *const *) self->known);
   clear (self);
 }

@@ -34,6 +34,13 @@ gboolean reformer_atomic_sync_folder     (int                          folder,
                                           GError                     **error);
 /* FALSE where somebody else has it (errno is EWOULDBLOCK then), or locks do not work */
 gboolean reformer_atomic_lock            (int                          fd);
+/*
+ * Only one writer at a time rearranges what is below a parent folder; held until the target is closed, or unlocked. Waits up to ten
+ * seconds; an error where somebody holds it for longer. Filesystems without locks have none.
+ */
+gboolean reformer_atomic_target_lock     (const ReformerAtomicTarget  *target,
+                                          GError                     **error);
+void     reformer_atomic_target_unlock   (const ReformerAtomicTarget  *target);
 
 /*
  * Takes apart the temporary folder `leaf`: known files are deleted, the rest moves to `folder` (the target, or -1) unless that has
@@ -43,7 +50,7 @@ void     reformer_atomic_dispose         (const ReformerAtomicTarget  *target,
                                           const char                  *leaf,
                                           int                          folder,
                                           const char *const           *known);
-/* Puts right what crashes left beside a folder. */
+/* Puts right what crashes left beside a folder. Nothing where it cannot lock the target. */
 void     reformer_atomic_settle          (const ReformerAtomicTarget  *target,
                                           const char *const           *known);
 gboolean reformer_atomic_is_known        (const char                  *name,

@@ -34,11 +34,19 @@ reformer_atomic_dispose (const ReformerAtomicTarget  *target,
                          const char *const           *known)
 {
   g_autoptr (GPtrArray) names = NULL;
-  struct stat status;
+  struct stat status, home;
   int fd = openat (target->parent_fd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
   if (fd < 0)
     return;
+
+  /* where there are no locks another writer may have put the target itself there */
+  if (folder >= 0 && (fstat (fd, &status) != 0 || fstat (folder, &home) != 0 ||
+                      (status.st_dev == home.st_dev && status.st_ino == home.st_ino)))
+    {
+      close (fd);
+      return;
+    }
 
   names = reformer_atomic_list (fd);
   for (guint i = 0; names != NULL && i < names->len; i++)
@@ -84,11 +92,18 @@ reformer_atomic_settle (const ReformerAtomicTarget *target,
                         const char *const          *known)
 {
   static const char *const kinds[] = { "new", "old", "tmp" };
-  g_autoptr (GPtrArray) names = reformer_atomic_list (target->parent_fd);
+  g_autoptr (GPtrArray) names = NULL;
   int folder;
 
-  if (names == NULL)
+  if (!reformer_atomic_target_lock (target, NULL))
     return;
+
+  names = reformer_atomic_list (target->parent_fd);
+  if (names == NULL)
+    {
+      reformer_atomic_target_unlock (target);
+      return;
+    }
 
   /* a whole folder whose target is gone: the crash came between two renames */
   for (guint kind = 0; kind < 2; kind++)
@@ -121,6 +136,7 @@ reformer_atomic_settle (const ReformerAtomicTarget *target,
 
   if (folder >= 0)
     close (folder);
+  reformer_atomic_target_unlock (target);
 }
 
 char *

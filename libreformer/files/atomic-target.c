@@ -117,6 +117,26 @@ reformer_atomic_lock (int fd)
 }
 
 gboolean
+reformer_atomic_target_lock (const ReformerAtomicTarget  *target,
+                             GError                     **error)
+{
+  for (guint attempt = 0; attempt < 10000; attempt++)
+    {
+      if (reformer_atomic_lock (target->parent_fd) || errno != EWOULDBLOCK)
+        return TRUE;
+      g_usleep (1000);
+    }
+
+  return reformer_file_set_errno (error, EWOULDBLOCK, target->display, "another process holds the folder it belongs in");
+}
+
+void
+reformer_atomic_target_unlock (const ReformerAtomicTarget *target)
+{
+  flock (target->parent_fd, LOCK_UN);
+}
+
+gboolean
 reformer_atomic_is_known (const char        *name,
                           const char *const *known)
 {
