@@ -6,7 +6,7 @@
 #include "compute/system-memory.h"
 
 /**
- * reformer_device_new_planner:
+ * reformer_device_new_planner: (constructor)
  * @like: (nullable): the device to be like; %NULL for a plain CPU with the memory of this machine, which needs no OpenCL
  *
  * Makes a device that computes nothing and only counts memory, as @like would. What is allocated there takes no memory, what is read from it is 0, and
