@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs functions as tests and prints what came out in the Test Anything Protocol."""
+
+import sys
+import traceback
+
+
+class Skip(Exception):
+    pass
+
+
+def run(prefix, tests):
+    """`tests` are functions whose names begin with test_, or pairs of a name and a function."""
+    failed = 0
+    pairs = [test if isinstance(test, tuple) else (test.__name__[5:].replace('_', '-'), test) for test in tests]
+    print('1..%d' % len(pairs))
+    for number, (name, function) in enumerate(pairs, 1):
+        try:
+            function()
+            print('ok %d /%s/%s' % (number, prefix, name))
+        except Skip as reason:
+            print('ok %d /%s/%s # SKIP %s' % (number, prefix, name, reason))
+        except BaseException:
+            failed += 1
+            print('not ok %d /%s/%s' % (number, prefix, name))
+            print('\n'.join('# ' + line for line in traceback.format_exc().splitlines()))
+        sys.stdout.flush()
+    sys.exit(1 if failed else 0)
+
+
+def collect(names):
+    """The test functions of a module, in the order they were written."""
+    return [value for name, value in names.items() if name.startswith('test_')]
