@@ -46,7 +46,7 @@ run () {
   name=$1 suites=$2
   shift 2
   echo "== $name"
-  env "$@" meson test -C build --no-rebuild --no-suite slow $suites --logbase "$name" --print-errorlogs -t 1 > "build/results/$name.txt" 2>&1
+  env "$@" meson test -C build --no-rebuild $suites --logbase "$name" --print-errorlogs -t 1 > "build/results/$name.txt" 2>&1
   tail -n 12 "build/results/$name.txt" | sed -n '/^Ok:/,$p' | tr -s ' \n' ' '
   echo
 }
@@ -59,7 +59,6 @@ skip () {
 run pocl-wide "--suite host --suite device --suite api" OCL_ICD_VENDORS=$pocl
 run pocl-simt "--suite device" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt
 run pocl-wide-8 "--suite models" OCL_ICD_VENDORS=$pocl REFORMER_VECTOR_WIDTH=8
-run pocl-one-unit "--suite bits" OCL_ICD_VENDORS=$pocl POCL_MAX_PTHREAD_COUNT=1
 if [ -d "$intel" ]; then
   run intel-wide "--suite device" OCL_ICD_VENDORS=$intel
 else
@@ -70,14 +69,17 @@ if [ -f $rusticl ]; then
 else
   skip rusticl "mesa-opencl-icd has no rusticl here"
 fi
-if [ -f "$oclgrind/oclgrind.icd" ]; then
-  run oclgrind-wide "--suite tiny" OCL_ICD_VENDORS=$oclgrind REFORMER_KERNELS=wide REFORMER_TINY=1
-  run oclgrind-simt "--suite tiny" OCL_ICD_VENDORS=$oclgrind REFORMER_KERNELS=simt REFORMER_TINY=1
-else
-  skip oclgrind "oclgrind could not be installed"
-fi
+for dialect in wide simt; do
+  if [ -f "$oclgrind/oclgrind.icd" ]; then
+    log=$top/build/results/oclgrind-$dialect.log
+    run oclgrind-$dialect "--suite tiny" OCL_ICD_VENDORS=$oclgrind REFORMER_KERNELS=$dialect REFORMER_CACHE=off \
+      OCLGRIND_CHECK_API=1 OCLGRIND_DATA_RACES=1 OCLGRIND_UNINITIALIZED=1 OCLGRIND_LOG="$log"
+    [ -s "$log" ] && echo "oclgrind-$dialect: $(grep -c . "$log") lines of complaints in build/results/oclgrind-$dialect.log" >> build/results/failed
+  else
+    skip oclgrind-$dialect "oclgrind could not be installed"
+  fi
+done
 if [ $full = yes ]; then
-  run slow "--suite slow" OCL_ICD_VENDORS=$pocl
   sh tests/full.sh || echo "tests/full.sh" >> build/results/failed
 fi
 
