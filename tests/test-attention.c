@@ -519,6 +519,16 @@ test_bits (gconstpointer user_data)
   g_assert_cmpmem (first.dk, data.n * 4, second.dk, data.n * 4);
   g_assert_cmpmem (first.dv, data.n * 4, second.dv, data.n * 4);
   g_assert_cmpmem (first.stats, (gsize) c->heads * c->rows * c->T * 8, second.stats, (gsize) c->heads * c->rows * c->T * 8);
+  {
+    g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_MD5);
+
+    g_checksum_update (sum, (const guchar *) first.out, data.n * 4);
+    g_checksum_update (sum, (const guchar *) first.dq, data.n * 4);
+    g_checksum_update (sum, (const guchar *) first.dk, data.n * 4);
+    g_checksum_update (sum, (const guchar *) first.dv, data.n * 4);
+    /* The same with any number of compute units. */
+    g_test_message ("bits of %s: %s", c->name, g_checksum_get_string (sum));
+  }
   result_clear (&first);
   result_clear (&second);
   data_clear (&data);

@@ -6,6 +6,8 @@
 #define SLOTS 2
 #endif
 
+#define AHEAD (SLOTS == 1 ? 4 : 2) // rows asked for at a time
+
 // A chunk of the walk below: virtual numbers go below 0 and above the ring.
 inline int
 real_chunk (const shape *s, int round, int c)
@@ -41,8 +43,12 @@ attention_backward_chain (SPAN (const float, q), SPAN (const float, k), SPAN (co
 
   for (int n = first - after; n < end + before; n++)
     {
-      const int real = real_chunk (&s, round, n);
+      const int real = real_chunk (&s, round, n), done = n - before, done_slot = (done - first + 2 * SLOTS) % SLOTS, finish = done >= first && done < end;
       const int to_queries = n >= first && n < end;
+      // Of the next step: the keys that come into the window, and its queries.
+      const int next = n + 1 < end + before && n + 1 + after < end + reach ? real_chunk (&s, round, n + 1 + after) : -1;
+      const int next_real = n + 1 < end + before ? real_chunk (&s, round, n + 1) : -1;
+      int ahead = 0, ahead_done = 0;
 
       for (int c = n == first - after ? n - before : n + after; c <= n + after; c++)
         {
@@ -93,6 +99,18 @@ attention_backward_chain (SPAN (const float, q), SPAN (const float, k), SPAN (co
                     base[i] = index + (((ulong) h * rounds + real / s.chunks) * T + place + i0 + i) * window;
                   for (int j = 0; j < count; j += TILE)
                     {
+                      if (next >= 0)
+                        {
+                          fetch_rows (k, ORDER (next / s.chunks), flags, next % s.chunks * chunk, ahead, AHEAD, chunk, stride);
+                          fetch_rows (v, ORDER (next / s.chunks), flags, next % s.chunks * chunk, ahead, AHEAD, chunk, stride);
+                        }
+                      if (next_real >= 0)
+                        {
+                          fetch_rows (dout, ORDER (next_real / s.chunks), flags, next_real % s.chunks * chunk, ahead, AHEAD, chunk, stride);
+                          if (!(flags & SHARED))
+                            fetch_rows (q, ORDER (next_real / s.chunks), flags, next_real % s.chunks * chunk, ahead, AHEAD, chunk, stride);
+                        }
+                      ahead += AHEAD;
                       if (key.w != 0)
                         drop (key, scale, sequence + row, base, (c - n + before) * chunk + j, TILE, chunk % 4 == 0, 0, factors);
 #define A(l, i) a[(i) * WIDTH + l]
@@ -112,6 +130,12 @@ attention_backward_chain (SPAN (const float, q), SPAN (const float, k), SPAN (co
               for (int d = 0; d < WIDTH; d += LANES)
                 for (int i = 0; i < count; i += TILE)
                   {
+                    if (finish)
+                      {
+                        fetch_rows (dk, ORDER (round), flags, done % s.chunks * chunk, ahead_done, 2 * AHEAD, chunk, stride);
+                        fetch_rows (dv, ORDER (round), flags, done % s.chunks * chunk, ahead_done, 2 * AHEAD, chunk, stride);
+                        ahead_done += 2 * AHEAD;
+                      }
                     if (to_queries)
                       {
                         __local const float *a = ds + i;
@@ -170,10 +194,9 @@ attention_backward_chain (SPAN (const float, q), SPAN (const float, k), SPAN (co
                 }
         }
 
-      const int done = n - before, slot = (done - first + 2 * SLOTS) % SLOTS;
-
-      for (int j = 0; done >= first && done < end && j < chunk; j++)
+      for (int j = 0; finish && j < chunk; j++)
         {
+          const int slot = done_slot;
           __global float *to = dk + (size_t) places[slot * KEYS + j] * stride, *tov = dv + (size_t) places[slot * KEYS + j] * stride;
           __local const float *xj = x + (slot * KEYS + j) * WIDTH, *kj = gk + (slot * KEYS + j) * WIDTH, *vj = gv + (slot * KEYS + j) * WIDTH;
           float dot = 0;

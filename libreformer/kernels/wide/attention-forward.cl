@@ -77,12 +77,15 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
   for (int u = get_global_id (0) * span; u < end; u++)
     {
       const int c = round * s.chunks + u / parts, place = u / parts * chunk + u % parts * QUERIES, count = min (QUERIES, chunk - u % parts * QUERIES);
+      // Of the next step: the keys that come into the window, and its queries.
+      const int next = s.parts == 1 && u + 1 < end ? neighbour (&s, c, 1 + after) : -1, next_place = next < 0 ? 0 : next % s.chunks * chunk;
       int n = next_tile (&s, c, place + count - 1, 0);
 
       take_tokens (ORDER (round), mask, flags, place, count, QUERIES, token, seen);
       take_columns (q, seen, UP (count, LANES), stride, xt, QUERIES);
       for (int first = 1, last = 0; !last; first = 0)
         {
+          int ahead = 0;
           int tile[2], slot[2], length[2], number[2], got = 0;
 
           for (; n < tiles && got < 2; n = next_tile (&s, c, place + count - 1, n + 1), got++)
@@ -123,6 +126,17 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
                   for (int j = 0; j < length[b]; j += TILE)
                     {
                       __local const float *a = x + (slot[b] * KEYS + j) * WIDTH;
+
+                      if (next >= 0)
+                        {
+                          fetch_rows (k, ORDER (next / s.chunks), flags, next_place, ahead, 2, chunk, stride);
+                          fetch_rows (v, ORDER (next / s.chunks), flags, next_place, ahead, 2, chunk, stride);
+                          if (!(flags & SHARED))
+                            fetch_rows (q, ORDER (round), flags, place + chunk, ahead, 2, chunk, stride);
+                          ahead += 2;
+                        }
+                      if (last)
+                        fetch_rows (out, ORDER (round), flags, place + i0, (b * KEYS + j) / TILE * 2, 2, min (LANES, count - i0), stride);
 #define A(l, i) a[(i) * WIDTH + l]
                       TILE_SUM (xt + i0, QUERIES, HEAD_SIZE)
 #undef A

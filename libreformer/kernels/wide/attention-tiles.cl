@@ -173,6 +173,22 @@ take_tokens (__global const int *restrict order, __global const uchar *restrict 
     }
 }
 
+// Asks for the rows of n places from `from` on of a chunk of `count`. Called during products, so that rows wait in the cache when they are taken.
+inline void
+fetch_rows (__global const float *restrict x, __global const int *restrict order, int flags, int first, int from, int n, int count, int stride)
+{
+#ifdef HAVE_PREFETCH
+  for (int i = from; i < min (from + n, count); i++)
+    {
+      const int t = flags & ORDERED ? order[first + i] : first + i;
+      __global const float *row = x + (size_t) t * stride;
+
+      for (int d = 0; d < HEAD_SIZE; d += 16)
+        FETCH (row + d);
+    }
+#endif
+}
+
 inline void
 take_rows (__global const float *restrict from, __local const int *restrict seen, int n, int stride, __local float *restrict to)
 {
