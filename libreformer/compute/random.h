@@ -29,6 +29,9 @@ typedef struct
 
 #define REFORMER_NO_DROPOUT ((ReformerDropout) { 0.0f, 0, 0, 0 })
 
+/* The largest probability that is below 1 as a float. */
+#define REFORMER_MAX_DROPOUT 0x1.fffffep-1
+
 /* The arguments every kernel with dropout takes at its end: uint4 key (as an int4), float scale, uint sequence. p = 0 gives threshold 0 and scale 1,
  * which keeps everything unchanged to the bit; kernels test key.w != 0 to skip the drawing. */
 guint32 reformer_dropout_threshold (const ReformerDropout *dropout);

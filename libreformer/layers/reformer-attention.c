@@ -207,19 +207,19 @@ reformer_attention_class_init (ReformerAttentionClass *klass)
    *
    * Share of the output's elements that training drops.
    */
-  props[PROP_DROPOUT] = g_param_spec_double ("dropout", NULL, NULL, 0, 0.999, 0, flags);
+  props[PROP_DROPOUT] = g_param_spec_double ("dropout", NULL, NULL, 0, REFORMER_MAX_DROPOUT, 0, flags);
   /**
    * ReformerAttention:attention-probs-dropout:
    *
    * Share of the attention weights that training drops.
    */
-  props[PROP_ATTENTION_PROBS_DROPOUT] = g_param_spec_double ("attention-probs-dropout", NULL, NULL, 0, 0.999, 0, flags);
+  props[PROP_ATTENTION_PROBS_DROPOUT] = g_param_spec_double ("attention-probs-dropout", NULL, NULL, 0, REFORMER_MAX_DROPOUT, 0, flags);
   /**
    * ReformerAttention:layer-norm-eps:
    *
    * Added to the variance in the norm.
    */
-  props[PROP_LAYER_NORM_EPS] = g_param_spec_double ("layer-norm-eps", NULL, NULL, 0, 1, 1e-12, flags);
+  props[PROP_LAYER_NORM_EPS] = g_param_spec_double ("layer-norm-eps", NULL, NULL, 0, G_MAXDOUBLE, 1e-12, flags);
   /**
    * ReformerAttention:deviation:
    *

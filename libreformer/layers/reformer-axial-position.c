@@ -318,7 +318,7 @@ reformer_axial_position_class_init (ReformerAxialPositionClass *klass)
    *
    * Share of the coordinates whose vectors are zero in training (`hidden_dropout_prob`).
    */
-  props[PROP_DROPOUT] = g_param_spec_double ("dropout", NULL, NULL, 0, 1, 0, flags);
+  props[PROP_DROPOUT] = g_param_spec_double ("dropout", NULL, NULL, 0, REFORMER_MAX_DROPOUT, 0, flags);
   /**
    * ReformerAxialPosition:max-length:
    *

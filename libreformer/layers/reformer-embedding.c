@@ -191,7 +191,7 @@ reformer_embedding_class_init (ReformerEmbeddingClass *klass)
    *
    * Share of the output's elements that are zero in training (`hidden_dropout_prob`).
    */
-  props[PROP_DROPOUT] = g_param_spec_double ("dropout", NULL, NULL, 0, 1, 0, flags);
+  props[PROP_DROPOUT] = g_param_spec_double ("dropout", NULL, NULL, 0, REFORMER_MAX_DROPOUT, 0, flags);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 

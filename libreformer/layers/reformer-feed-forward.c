@@ -392,13 +392,13 @@ reformer_feed_forward_class_init (ReformerFeedForwardClass *klass)
    *
    * Share of elements that training drops before the activation and from the output.
    */
-  props[PROP_DROPOUT] = g_param_spec_double ("dropout", NULL, NULL, 0, 0.999, 0, flags);
+  props[PROP_DROPOUT] = g_param_spec_double ("dropout", NULL, NULL, 0, REFORMER_MAX_DROPOUT, 0, flags);
   /**
    * ReformerFeedForward:layer-norm-eps:
    *
    * Added to the variance in the norm.
    */
-  props[PROP_LAYER_NORM_EPS] = g_param_spec_double ("layer-norm-eps", NULL, NULL, 0, 1, 1e-12, flags);
+  props[PROP_LAYER_NORM_EPS] = g_param_spec_double ("layer-norm-eps", NULL, NULL, 0, G_MAXDOUBLE, 1e-12, flags);
   /**
    * ReformerFeedForward:deviation:
    *

@@ -89,8 +89,8 @@ check_probability (const char  *key,
 {
   g_autofree char *text = NULL;
 
-  /* a NaN fails too */
-  if (value >= 0 && value < 1)
+  /* a NaN fails too; what rounds to 1 would leave nothing to scale up */
+  if (value >= 0 && (float) value < 1)
     return TRUE;
 
   text = number_text (value);
@@ -309,8 +309,6 @@ check_buckets (ReformerConfig  *self,
 {
   const ReformerIntegers *given = &self->num_buckets;
   g_autofree char *text = given->n == 1 ? g_strdup_printf ("%d", given->values[0]) : list_text (given->values, given->n);
-  g_autofree int *factors = NULL;
-  ReformerIntegers used;
 
   if (given->n > REFORMER_CONFIG_MAX_FACTORS)
     return refuse (error, "num_buckets is %s, at most %d factors are wanted", text, REFORMER_CONFIG_MAX_FACTORS);
@@ -328,13 +326,6 @@ check_buckets (ReformerConfig  *self,
   if (given->n > 0 && reformer_config_product (given) > REFORMER_CONFIG_MAX_BUCKETS)
     return refuse (error, "num_buckets is %s, at most %d buckets together are wanted; would fit: [128, 256]", text, REFORMER_CONFIG_MAX_BUCKETS);
 
-  /* each round has its own numbers, and one more for padding */
-  factors = reformer_config_get_bucket_factors (self, &used.n);
-  used.values = factors;
-  if ((gint64) self->num_hashes * (reformer_config_product (&used) + 1) > G_MAXINT)
-    return refuse (error, "num_hashes is %d, at most %" G_GINT64_FORMAT " is wanted with %" G_GINT64_FORMAT " buckets", self->num_hashes,
-                   G_MAXINT / (reformer_config_product (&used) + 1), reformer_config_product (&used));
-
   return TRUE;
 }
 
@@ -347,6 +338,9 @@ check_lsh (ReformerConfig  *self,
       !check_least_or_null ("lsh_num_chunks_after", self->lsh_num_chunks_after, 0, error) ||
       !check_least ("num_hashes", self->num_hashes, 1, error))
     return FALSE;
+
+  if (self->num_hashes > REFORMER_CONFIG_MAX_HASHES)
+    return refuse (error, "num_hashes is %d, at most %d is wanted", self->num_hashes, REFORMER_CONFIG_MAX_HASHES);
 
   if (self->lsh_attention_probs_dropout_prob == -1)
     return refuse (error, "lsh_attention_probs_dropout_prob is null, a probability is wanted where there is an lsh layer; would fit: 0");
