@@ -18,6 +18,7 @@ typedef struct
 {
   char               *path;
   ReformerConfig     *config;
+  char               *axes;   /* the axial shape that --axial chose; NULL: the configuration's own positions */
   ReformerDevice     *planner;
   ReformerDevice     *like;   /* NULL: a plain CPU is assumed */
   ReformerModel      *model;
@@ -34,6 +35,7 @@ static void
 plan_clear (Plan *self)
 {
   g_clear_pointer (&self->path, g_free);
+  g_clear_pointer (&self->axes, g_free);
   g_clear_object (&self->config);
   g_clear_object (&self->planner);
   g_clear_object (&self->like);
@@ -150,7 +152,7 @@ check_length (Plan     *self,
       tool_fail ("%s", error->message);
       return FALSE;
     }
-  tool_message ("plan: with an axial_pos_shape of %s in place of %" G_GINT64_FORMAT " positions", shape, most);
+  self->axes = g_steal_pointer (&shape);
   g_set_object (&self->config, other);
   return TRUE;
 }
@@ -172,7 +174,6 @@ find_device (Plan       *self,
           tool_fail ("%s", error->message);
           return FALSE;
         }
-      tool_message ("there is no OpenCL device; this plan is for a plain CPU with the memory of this machine");
     }
   self->planner = reformer_device_new_planner (self->like);
   if (self->limit > 0)
@@ -223,7 +224,9 @@ print_text (Plan *self)
   tool_print_field ("for", "%s", self->gradients ? "a training step: gradients, without an optimizer" : "inference");
   if (self->gradients)
     tool_print_field ("keep", "%s%s", keep_name (reformer_memory_plan_get_keep (self->plan)), self->wanted == REFORMER_KEEP_AUTO ? " (auto)" : "");
-  tool_print_field ("device", "%s, %s kernels", self->like != NULL ? reformer_device_get_name (self->like) : "a plain CPU",
+  if (self->axes != NULL)
+    tool_print_field ("positions", "%" G_GINT64_FORMAT " with an axial_pos_shape of %s", positions, self->axes);
+  tool_print_field ("device", "%s, %s kernels", self->like != NULL ? reformer_device_get_name (self->like) : "there is none; a plain CPU is assumed",
                     reformer_device_get_kernels (self->planner));
   printf ("\n%s\n", table);
   if (self->slope > 0)
