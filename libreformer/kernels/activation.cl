@@ -31,26 +31,6 @@
 
 // Comparisons are written so that a NaN stays one. Products and sums are joined by mad (): fma () is a long emulation on devices without it.
 
-// exp (x), relative error below 1e-7 from -87.3 to 88.7, constant beyond: x = n ln 2 + r, and a polynomial of degree 6 for exp (r).
-inline vec
-exponential (vec x)
-{
-  x = select (x, (vec) -87.3f, x < -87.3f);
-  x = select (x, (vec) 88.7f, x > 88.7f);
-
-  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
-  const vec m = mad (x, (vec) 1.44269504f, (vec) 12582912.0f);
-  const vec n = m - 12582912.0f;
-  const vec r = mad (n, (vec) 2.12194440e-4f, mad (n, (vec) -0.693359375f, x));
-
-  vec p = mad (r, (vec) 0.0013814467f, (vec) 0.008368781f);
-  p = mad (p, r, (vec) 0.041668393f);
-  p = mad (p, r, (vec) 0.1666652f);
-  p = mad (p, r, (vec) 0.49999994f);
-  p = mad (p, r * r, r) + 1.0f;
-  return p * as_vec ((as_ivec (m) << 23) + 0x3f800000);
-}
-
 inline vec
 sigmoid (vec x)
 {
@@ -195,45 +175,6 @@ slope (vec x)
 #else
   return (vec) 1.0f;
 #endif
-}
-
-// Philox for the VW elements from index on, a multiple of 4. Each lane of 64 bits holds two words of a counter, (x, y) in the even and
-// (z, w) in the odd lanes, so that one widening product per round serves both halves and the words come out in the elements' order.
-#if VW == 16
-typedef ulong8 lvec;
-#define LANES(a, b, c, d) (a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d)
-#define PAIRS(a, b) (a, b, a, b, a, b, a, b)
-#define COUNT (lvec) (0, 0, 1, 0, 2, 0, 3, 0)
-#define as_lvec as_ulong8
-#define as_uvec as_uint16
-#define REVERSE(v) (v).s32107654ba98fedc
-#else
-typedef ulong4 lvec;
-#define LANES(a, b, c, d) (a, b, c, d, a, b, c, d)
-#define PAIRS(a, b) (a, b, a, b)
-#define COUNT (lvec) (0, 0, 1, 0)
-#define as_lvec as_ulong4
-#define as_uvec as_uint8
-#define REVERSE(v) (v).s32107654
-#endif
-
-inline vec
-dropout_factors (uint4 key, float scale, uint sequence, ulong index)
-{
-  const lvec m = (lvec) PAIRS (0xD2511F53ul, 0xCD9E8D57ul);
-  const uvec step = (uvec) LANES (0x9E3779B9u, 0, 0xBB67AE85u, 0);
-  uvec k = (uvec) LANES (key.x, 0, key.y, 0);
-  lvec c = (lvec) PAIRS (index >> 2, (ulong) sequence | (ulong) key.z << 32) + COUNT;
-
-#pragma unroll
-  for (int i = 0; i < 10; i++)
-    {
-      const lvec p = (c & 0xfffffffful) * m;
-
-      c = as_lvec (REVERSE (as_uvec (p)) ^ k) ^ (c >> 32);
-      k += step;
-    }
-  return select ((vec) 0.0f, (vec) scale, as_uvec (c) >= (uvec) key.w);
 }
 
 // The indices of a work-item, from `from` to `to`; element i of the sequence is at base + i of the arrays.

@@ -86,10 +86,10 @@ philox (uint4 counter, uint2 key)
 #pragma unroll
   for (int i = 0; i < 10; i++)
     {
-      const uint h0 = mul_hi (0xD2511F53u, counter.x), l0 = 0xD2511F53u * counter.x;
-      const uint h1 = mul_hi (0xCD9E8D57u, counter.z), l1 = 0xCD9E8D57u * counter.z;
+      // a widening product, because mul_hi takes two to three times as long on PoCL 3.1
+      const ulong p0 = (ulong) counter.x * 0xD2511F53ul, p1 = (ulong) counter.z * 0xCD9E8D57ul;
 
-      counter = (uint4) (h1 ^ counter.y ^ key.x, l1, h0 ^ counter.w ^ key.y, l0);
+      counter = (uint4) ((uint) (p1 >> 32) ^ counter.y ^ key.x, (uint) p1, (uint) (p0 >> 32) ^ counter.w ^ key.y, (uint) p0);
       key += (uint2) (0x9E3779B9u, 0xBB67AE85u);
     }
   return counter;
@@ -113,4 +113,63 @@ dropout_factor (uint4 key, float scale, uint sequence, ulong index)
   const uint word = index & 1 ? pair.y : pair.x;
 
   return word >= key.w ? scale : 0.0f;
+}
+
+// dropout_factor of the VW elements from index on, a multiple of 4. Each lane of 64 bits holds two words of a counter, (x, y) in the even and
+// (z, w) in the odd lanes, so that one widening product per round serves both halves and the words come out in the elements' order.
+#if VW == 16
+typedef ulong8 lvec;
+#define PHILOX_LANES(a, b, c, d) (a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d)
+#define PHILOX_PAIRS(a, b) (a, b, a, b, a, b, a, b)
+#define PHILOX_COUNT (lvec) (0, 0, 1, 0, 2, 0, 3, 0)
+#define as_lvec as_ulong8
+#define as_uvec as_uint16
+#define PHILOX_REVERSE(v) (v).s32107654ba98fedc
+#else
+typedef ulong4 lvec;
+#define PHILOX_LANES(a, b, c, d) (a, b, c, d, a, b, c, d)
+#define PHILOX_PAIRS(a, b) (a, b, a, b)
+#define PHILOX_COUNT (lvec) (0, 0, 1, 0)
+#define as_lvec as_ulong4
+#define as_uvec as_uint8
+#define PHILOX_REVERSE(v) (v).s32107654
+#endif
+
+inline vec
+dropout_factors (uint4 key, float scale, uint sequence, ulong index)
+{
+  const lvec m = (lvec) PHILOX_PAIRS (0xD2511F53ul, 0xCD9E8D57ul);
+  const uvec step = (uvec) PHILOX_LANES (0x9E3779B9u, 0, 0xBB67AE85u, 0);
+  uvec k = (uvec) PHILOX_LANES (key.x, 0, key.y, 0);
+  lvec c = (lvec) PHILOX_PAIRS (index >> 2, (ulong) sequence | (ulong) key.z << 32) + PHILOX_COUNT;
+
+#pragma unroll
+  for (int i = 0; i < 10; i++)
+    {
+      const lvec p = (c & 0xfffffffful) * m;
+
+      c = as_lvec (PHILOX_REVERSE (as_uvec (p)) ^ k) ^ (c >> 32);
+      k += step;
+    }
+  return select ((vec) 0.0f, (vec) scale, as_uvec (c) >= (uvec) key.w);
+}
+
+// exp (x), relative error below 1e-7 from -87.3 to 88.7, constant beyond: x = n ln 2 + r, and a polynomial of degree 6 for exp (r).
+inline vec
+exponential (vec x)
+{
+  x = select (x, (vec) -87.3f, x < -87.3f);
+  x = select (x, (vec) 88.7f, x > 88.7f);
+
+  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
+  const vec m = mad (x, (vec) 1.44269504f, (vec) 12582912.0f);
+  const vec n = m - 12582912.0f;
+  const vec r = mad (n, (vec) 2.12194440e-4f, mad (n, (vec) -0.693359375f, x));
+
+  vec p = mad (r, (vec) 0.0013814467f, (vec) 0.008368781f);
+  p = mad (p, r, (vec) 0.041668393f);
+  p = mad (p, r, (vec) 0.1666652f);
+  p = mad (p, r, (vec) 0.49999994f);
+  p = mad (p, r * r, r) + 1.0f;
+  return p * as_vec ((as_ivec (m) << 23) + 0x3f800000);
 }

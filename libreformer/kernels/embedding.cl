@@ -3,45 +3,6 @@
 // Rows of a table [vocabulary, width] by id, for a piece [first, first + count) of the tokens of a batch [B, T]. ids, y, d1, d2 begin at the
 // piece's first token. Dropout's index is (n % T) * width + column, its sequence that of row n / T.
 
-// As in activation.cl: Philox for the VW elements from index on, a multiple of 4. Each lane of 64 bits holds two words of a counter, (x, y) in the even and
-// (z, w) in the odd lanes, so that one widening product per round serves both halves and the words come out in the elements' order.
-#if VW == 16
-typedef ulong8 lvec;
-#define LANES(a, b, c, d) (a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d)
-#define PAIRS(a, b) (a, b, a, b, a, b, a, b)
-#define COUNT (lvec) (0, 0, 1, 0, 2, 0, 3, 0)
-#define as_lvec as_ulong8
-#define as_uvec as_uint16
-#define REVERSE(v) (v).s32107654ba98fedc
-#else
-typedef ulong4 lvec;
-#define LANES(a, b, c, d) (a, b, c, d, a, b, c, d)
-#define PAIRS(a, b) (a, b, a, b)
-#define COUNT (lvec) (0, 0, 1, 0)
-#define as_lvec as_ulong4
-#define as_uvec as_uint8
-#define REVERSE(v) (v).s32107654
-#endif
-
-inline vec
-dropout_factors (uint4 key, float scale, uint sequence, ulong index)
-{
-  const lvec m = (lvec) PAIRS (0xD2511F53ul, 0xCD9E8D57ul);
-  const uvec step = (uvec) LANES (0x9E3779B9u, 0, 0xBB67AE85u, 0);
-  uvec k = (uvec) LANES (key.x, 0, key.y, 0);
-  lvec c = (lvec) PAIRS (index >> 2, (ulong) sequence | (ulong) key.z << 32) + COUNT;
-
-#pragma unroll
-  for (int i = 0; i < 10; i++)
-    {
-      const lvec p = (c & 0xfffffffful) * m;
-
-      c = as_lvec (REVERSE (as_uvec (p)) ^ k) ^ (c >> 32);
-      k += step;
-    }
-  return select ((vec) 0.0f, (vec) scale, as_uvec (c) >= (uvec) key.w);
-}
-
 // The factors of four neighbouring elements; one Philox, or two where they do not start at a whole one.
 inline float4
 dropout_four (uint4 key, float scale, uint sequence, ulong index)

@@ -2,21 +2,11 @@
 
 // Cross-entropy of rows of logits [count, classes] with leading dimension ld, and its gradient in their place.
 
-// exp (x) as in activation.cl, but for x <= 0 and with 0 below -87.3, where a float's normal numbers end.
+// exp (x) for x <= 0, with 0 below -87.3, where a float's normal numbers end.
 inline vec
-exponential (vec x)
+exponential_below (vec x)
 {
-  const vec y = select (x, (vec) -87.3f, x < -87.3f);
-  const vec m = mad (y, (vec) 1.44269504f, (vec) 12582912.0f);
-  const vec n = m - 12582912.0f;
-  const vec r = mad (n, (vec) 2.12194440e-4f, mad (n, (vec) -0.693359375f, y));
-
-  vec p = mad (r, (vec) 0.0013814467f, (vec) 0.008368781f);
-  p = mad (p, r, (vec) 0.041668393f);
-  p = mad (p, r, (vec) 0.1666652f);
-  p = mad (p, r, (vec) 0.49999994f);
-  p = mad (p, r * r, r) + 1.0f;
-  return select (p * as_vec ((as_ivec (m) << 23) + 0x3f800000), (vec) 0.0f, x < -87.3f);
+  return select (exponential (x), (vec) 0.0f, x < -87.3f);
 }
 
 #define BLOCK (64 * VW)
@@ -77,7 +67,7 @@ cross_entropy (SPAN (float, logits), int ld, SPAN (const int, labels), SPAN (flo
 
           for (; c + VW <= end; c += VW)
             {
-              const vec e = exponential (LOAD (x + c) - top);
+              const vec e = exponential_below (LOAD (x + c) - top);
 
               part += e;
               if (scale != 0.0f)
