@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "compute/device-private.h"
+#include "common.h"
 #include "ops/product.h"
 
 #include <dlfcn.h>
@@ -544,23 +544,24 @@ int
 main (int   argc,
       char *argv[])
 {
-  g_autoptr (GError) error = NULL;
   int status;
 
   g_test_init (&argc, &argv, NULL);
-  device = reformer_device_get_default (&error);
-  g_assert_no_error (error);
+  device = test_device ();
   g_test_message ("%s, %s kernels, vectors of %u", reformer_device_get_name (device), reformer_device_get_kernels (device),
                   reformer_device_get_vector_width (device));
-  g_test_add_func ("/product/rows/shapes", test_rows_shapes);
-  g_test_add_func ("/product/rows/stores", test_rows_stores);
-  g_test_add_func ("/product/rows/alone", test_rows_alone);
-  g_test_add_func ("/product/tokens/shapes", test_tokens_shapes);
-  g_test_add_func ("/product/tokens/pieces", test_tokens_pieces);
-  g_test_add_func ("/product/sum", test_sum);
   g_test_add_func ("/product/empty", test_empty);
   g_test_add_func ("/product/tiny", test_tiny);
-  g_test_add_func ("/product/perf", test_perf);
+  if (!test_device_slow (device))
+    {
+      g_test_add_func ("/product/rows/shapes", test_rows_shapes);
+      g_test_add_func ("/product/rows/stores", test_rows_stores);
+      g_test_add_func ("/product/rows/alone", test_rows_alone);
+      g_test_add_func ("/product/tokens/shapes", test_tokens_shapes);
+      g_test_add_func ("/product/tokens/pieces", test_tokens_pieces);
+      g_test_add_func ("/product/sum", test_sum);
+      g_test_add_func ("/product/perf", test_perf);
+    }
   status = g_test_run ();
   g_clear_object (&device);
   return status;

@@ -31,7 +31,7 @@ typedef struct
 {
   gsize mr, nr;
   gsize units;
-  char  options[32];
+  char  options[48];
 } Wide;
 
 static Wide
@@ -59,7 +59,8 @@ wide_for (ReformerDevice *device)
       tm = 24;
       tn = 32;
     }
-  g_snprintf (wide.options, sizeof wide.options, "-DTM=%d -DTN=%d", tm, tn);
+  g_snprintf (wide.options, sizeof wide.options, "-DTM=%d -DTN=%d%s", tm, tn,
+              reformer_device_get_kind (device) == REFORMER_DEVICE_KIND_CPU ? "" : " -DMADD=mad");
   return wide;
 }
 

@@ -10,8 +10,9 @@
 // All matrices are row-major with a leading dimension (ld) of their own. Indices: i row and j column of the result, l along the sum.
 // An item (c, r) of a group has the rows r, r + SIDE, ... and the columns c, c + SIDE, ... of the tile.
 //
-// The order of every sum is fixed: passes of KC (rows) or TC (tokens) steps, each a chain of fused multiply-adds that starts from
-// zero, then added up in their order. The size of the tile does not change it. Rows beyond m and columns beyond n are neither read nor written.
+// The order of every sum is fixed: passes of KC (rows) or TC (tokens) steps, each a chain of multiply-adds that starts from
+// zero, then added up in their order. The size of the tile does not change it. mad () and not fma (), which is a long emulation on devices
+// without it. Rows beyond m and columns beyond n are neither read nor written.
 
 #define KC 256
 #define TC 128
@@ -43,7 +44,7 @@
         }                                                               \
       for (int i = 0; i < 4; i++)                                       \
         for (int j = 0; j < 4; j++)                                     \
-          c[4 * i + j] = fma (va[i], vb[j], c[4 * i + j]);              \
+          c[4 * i + j] = mad (va[i], vb[j], c[4 * i + j]);              \
     }
 
 // Copies DEPTH x TILE of the rows x columns that exist from a matrix [l][j]: neighbouring items read neighbouring columns.
@@ -105,7 +106,7 @@ product_rows (SPAN (const float, x), SPAN (const float, w), SPAN (const float, b
           barrier (CLK_LOCAL_MEM_FENCE);
         }
       for (int i = 0; i < 16; i++)
-        sum[i] = fma (sign, c[i], sum[i]);
+        sum[i] = mad (sign, c[i], sum[i]);
     }
   for (int i = 0; i < 4; i++)
     for (int j = 0; j < 4; j++)
@@ -113,7 +114,7 @@ product_rows (SPAN (const float, x), SPAN (const float, w), SPAN (const float, b
         const int ii = i0 + row + i * SIDE, jj = j0 + column + j * SIDE;
 
         if (ii < m && jj < n)
-          y[ii * (ulong) ldy + jj] = biased ? fma (sign, bias[jj], sum[4 * i + j]) : sum[4 * i + j];
+          y[ii * (ulong) ldy + jj] = biased ? mad (sign, bias[jj], sum[4 * i + j]) : sum[4 * i + j];
       }
 }
 

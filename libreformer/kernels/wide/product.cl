@@ -28,6 +28,10 @@
 #define TN 256        // and columns of G for which X is, a multiple of NR
 #endif
 
+#ifndef MADD
+#define MADD fma      // the host passes mad where fma () is a long emulation; PoCL does not fuse mad ()
+#endif
+
 #define NR (2 * VW)
 #define LDA (KC + 16) // a row of the copied tile of X: padded, so that its rows do not share cache sets
 
@@ -73,9 +77,9 @@ put_vector (vec c, const Put *put, __global const float *part, __global const fl
   if (put->have)
     c += LOAD (part + j);
   if (put->keep)
-    c = fma ((vec) (put->sign), c, LOAD (to + j));
+    c = MADD ((vec) (put->sign), c, LOAD (to + j));
   if (put->biased)
-    c = fma ((vec) (put->sign), LOAD (put->bias + j), c);
+    c = MADD ((vec) (put->sign), LOAD (put->bias + j), c);
   return c;
 }
 
@@ -85,9 +89,9 @@ put_number (float c, const Put *put, __global const float *part, __global const 
   if (put->have)
     c += part[j];
   if (put->keep)
-    c = fma (put->sign, c, to[j]);
+    c = MADD (put->sign, c, to[j]);
   if (put->biased)
-    c = fma (put->sign, put->bias[j], c);
+    c = MADD (put->sign, put->bias[j], c);
   return c;
 }
 
@@ -106,8 +110,8 @@ put_edge (const float *t, const Put *put, int rows, int columns)
 
 // `rows` (1 .. R) x `columns` (1 .. NR) of the result over kc steps. AT (l, i) addresses the left operand; b is a panel [kc][NR].
 #define ZERO(i) vec c##i##0 = 0.0f, c##i##1 = 0.0f;
-#define STEP(i) { const vec v = (vec) (AT (l, i)); c##i##0 = fma (v, b0, c##i##0); c##i##1 = fma (v, b1, c##i##1); }
-#define STEP1(i) c##i##0 = fma ((vec) (AT (l, i)), b0, c##i##0);
+#define STEP(i) { const vec v = (vec) (AT (l, i)); c##i##0 = MADD (v, b0, c##i##0); c##i##1 = MADD (v, b1, c##i##1); }
+#define STEP1(i) c##i##0 = MADD ((vec) (AT (l, i)), b0, c##i##0);
 #define PUT(i)                                                                                                  \
   if (i < rows)                                                                                                 \
     {                                                                                                           \
@@ -367,14 +371,14 @@ product_row (SPAN (const float, x), SPAN (const float, packed), SPAN (const floa
         {
           const vec v = (vec) (x[l0 + l]);
 
-          c[0] = fma (v, LOAD (b0 + l * NR), c[0]);
-          c[1] = fma (v, LOAD (b0 + l * NR + VW), c[1]);
-          c[2] = fma (v, LOAD (b1 + l * NR), c[2]);
-          c[3] = fma (v, LOAD (b1 + l * NR + VW), c[3]);
-          c[4] = fma (v, LOAD (b2 + l * NR), c[4]);
-          c[5] = fma (v, LOAD (b2 + l * NR + VW), c[5]);
-          c[6] = fma (v, LOAD (b3 + l * NR), c[6]);
-          c[7] = fma (v, LOAD (b3 + l * NR + VW), c[7]);
+          c[0] = MADD (v, LOAD (b0 + l * NR), c[0]);
+          c[1] = MADD (v, LOAD (b0 + l * NR + VW), c[1]);
+          c[2] = MADD (v, LOAD (b1 + l * NR), c[2]);
+          c[3] = MADD (v, LOAD (b1 + l * NR + VW), c[3]);
+          c[4] = MADD (v, LOAD (b2 + l * NR), c[4]);
+          c[5] = MADD (v, LOAD (b2 + l * NR + VW), c[5]);
+          c[6] = MADD (v, LOAD (b3 + l * NR), c[6]);
+          c[7] = MADD (v, LOAD (b3 + l * NR + VW), c[7]);
         }
 #pragma unroll
       for (int i = 0; i < 8; i++)
@@ -419,17 +423,17 @@ product_few_transposed (SPAN (const float, x), SPAN (const float, w), SPAN (cons
                 {
 #pragma unroll
                   for (int i = 0; i < VW; i++)
-                    c0 = fma ((vec) (x0[l + i]), r[i], c0);
+                    c0 = MADD ((vec) (x0[l + i]), r[i], c0);
                 }
               else
                 {
 #pragma unroll
                   for (int i = 0; i < VW; i++)
                     {
-                      c0 = fma ((vec) (x0[l + i]), r[i], c0);
-                      c1 = fma ((vec) (x1[l + i]), r[i], c1);
-                      c2 = fma ((vec) (x2[l + i]), r[i], c2);
-                      c3 = fma ((vec) (x3[l + i]), r[i], c3);
+                      c0 = MADD ((vec) (x0[l + i]), r[i], c0);
+                      c1 = MADD ((vec) (x1[l + i]), r[i], c1);
+                      c2 = MADD ((vec) (x2[l + i]), r[i], c2);
+                      c3 = MADD ((vec) (x3[l + i]), r[i], c3);
                     }
                 }
             }
@@ -442,10 +446,10 @@ product_few_transposed (SPAN (const float, x), SPAN (const float, w), SPAN (cons
                 for (int z = 0; z < VW; z++)
                   t[z] = w[(size_t) min (j + z, n - 1) * ldw + l + i];
                 v = LOAD (t);
-                c0 = fma ((vec) (x0[l + i]), v, c0);
-                c1 = fma ((vec) (x1[l + i]), v, c1);
-                c2 = fma ((vec) (x2[l + i]), v, c2);
-                c3 = fma ((vec) (x3[l + i]), v, c3);
+                c0 = MADD ((vec) (x0[l + i]), v, c0);
+                c1 = MADD ((vec) (x1[l + i]), v, c1);
+                c2 = MADD ((vec) (x2[l + i]), v, c2);
+                c3 = MADD ((vec) (x3[l + i]), v, c3);
               }
         }
 
@@ -500,8 +504,8 @@ product_few (SPAN (const float, x), SPAN (const float, w), SPAN (const float, bi
             {
               const vec v = (vec) (x[(size_t) min (i, m - 1) * ldx + l]);
 
-              c[2 * i] = fma (v, b0, c[2 * i]);
-              c[2 * i + 1] = fma (v, b1, c[2 * i + 1]);
+              c[2 * i] = MADD (v, b0, c[2 * i]);
+              c[2 * i + 1] = MADD (v, b1, c[2 * i + 1]);
             }
         }
 #pragma unroll
