@@ -49,6 +49,22 @@ reformer_device_new_planner (ReformerDevice *like)
   return self;
 }
 
+ReformerDevice *
+reformer_device_none (void)
+{
+  static ReformerDevice *none;
+
+  if (g_once_init_enter (&none))
+    {
+      ReformerDevice *self = g_object_new (REFORMER_TYPE_DEVICE, NULL);
+
+      g_free (self->name);
+      self->name = g_strdup ("none");
+      g_once_init_leave (&none, self);
+    }
+  return none;
+}
+
 gboolean
 reformer_device_is_planner (ReformerDevice *self)
 {

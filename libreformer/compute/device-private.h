@@ -16,6 +16,8 @@ gboolean        reformer_device_shares_memory    (ReformerDevice *self);
 /* Largest number of work-items in a group. */
 gsize           reformer_device_get_max_group    (ReformerDevice *self);
 
+/* Stands for no device, where an object was made without one: whatever is done on it fails with an error. Borrowed. */
+ReformerDevice *reformer_device_none             (void);
 /* Made by reformer_device_new_planner(). */
 gboolean        reformer_device_is_planner       (ReformerDevice *self);
 /* Of a planner: the most bytes that were asked for at once. */

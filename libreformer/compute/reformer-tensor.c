@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <libreformer/compute/reformer-tensor.h>
 
+#include "compute/device-private.h"
 #include "compute/launch.h"
 #include "compute/tensor-private.h"
 
@@ -153,6 +154,8 @@ reformer_tensor_class_init (ReformerTensorClass *klass)
 static void
 reformer_tensor_init (ReformerTensor *self)
 {
+  /* What g_object_new() makes, and with it `Tensor()` in some languages, has no elements and is on no device. */
+  self->device = g_object_ref (reformer_device_none ());
 }
 
 char *
@@ -230,7 +233,7 @@ make (ReformerDevice *device,
 {
   ReformerTensor *self = g_object_new (REFORMER_TYPE_TENSOR, NULL);
 
-  self->device = g_object_ref (device);
+  g_set_object (&self->device, device);
   self->dtype = dtype;
   self->n_dims = n_dims;
   if (n_dims > 0)
@@ -385,6 +388,8 @@ reformer_tensor_new_from_bytes (ReformerDevice  *device,
  * reformer_tensor_get_device: (get-property device)
  * @self: a tensor
  *
+ * Gets the device that holds the tensor.
+ *
  * Returns: (transfer none): the device that holds the tensor
  */
 ReformerDevice *
@@ -398,6 +403,8 @@ reformer_tensor_get_device (ReformerTensor *self)
 /**
  * reformer_tensor_get_dtype: (get-property dtype)
  * @self: a tensor
+ *
+ * Gets the type of the elements.
  *
  * Returns: the type of the elements
  */
@@ -413,6 +420,8 @@ reformer_tensor_get_dtype (ReformerTensor *self)
  * reformer_tensor_get_shape:
  * @self: a tensor
  * @n_dims: (out): how many dimensions there are
+ *
+ * Gets the dimensions; free with g_free().
  *
  * Returns: (transfer full) (array length=n_dims): the dimensions; free with g_free()
  */
@@ -431,6 +440,8 @@ reformer_tensor_get_shape (ReformerTensor *self,
  * reformer_tensor_get_n_elements: (get-property n-elements)
  * @self: a tensor
  *
+ * Gets how many elements there are.
+ *
  * Returns: how many elements there are
  */
 gsize
@@ -444,6 +455,8 @@ reformer_tensor_get_n_elements (ReformerTensor *self)
 /**
  * reformer_tensor_get_n_bytes: (get-property n-bytes)
  * @self: a tensor
+ *
+ * Gets how many bytes the elements take.
  *
  * Returns: how many bytes the elements take
  */
@@ -643,6 +656,8 @@ reformer_tensor_unmap (ReformerTensor *self)
 /**
  * reformer_tensor_to_string:
  * @self: a tensor
+ *
+ * Gets a short text such as `Tensor float32 [2, 64, 32]`.
  *
  * Returns: (transfer full): a short text such as `Tensor float32 [2, 64, 32]`
  */

@@ -129,6 +129,17 @@ reformer_layer_init (ReformerLayer *self)
 
 /* ---- Forward and backward ---- */
 
+static gboolean
+check_written (ReformerLayer  *self,
+               const char     *function,
+               gboolean        written,
+               GError        **error)
+{
+  if (!written)
+    g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "%s has no %s of its own; a layer must override it", G_OBJECT_TYPE_NAME (self), function);
+  return written;
+}
+
 /* A function written elsewhere must return a tensor of this device or an error. */
 static ReformerTensor *
 check_result (ReformerLayer   *self,
@@ -165,8 +176,9 @@ reformer_layer_forward (ReformerLayer   *self,
   g_return_val_if_fail (REFORMER_IS_LAYER (self), NULL);
   g_return_val_if_fail (REFORMER_IS_TENSOR (input), NULL);
   g_return_val_if_fail (REFORMER_IS_TAPE (tape), NULL);
-  g_return_val_if_fail (REFORMER_LAYER_GET_CLASS (self)->forward != NULL, NULL);
 
+  if (!check_written (self, "forward", REFORMER_LAYER_GET_CLASS (self)->forward != NULL, error))
+    return NULL;
   if (reformer_tape_get_depth (tape) == 0)
     reformer_tape_forget_packed (tape);
   reformer_layer_reset (self, reformer_tape_get_run (tape), reformer_tape_get_seed (tape));
@@ -202,8 +214,9 @@ reformer_layer_backward (ReformerLayer   *self,
   g_return_val_if_fail (REFORMER_IS_LAYER (self), NULL);
   g_return_val_if_fail (REFORMER_IS_TENSOR (gradient), NULL);
   g_return_val_if_fail (REFORMER_IS_TAPE (tape), NULL);
-  g_return_val_if_fail (REFORMER_LAYER_GET_CLASS (self)->backward != NULL, NULL);
 
+  if (!check_written (self, "backward", REFORMER_LAYER_GET_CLASS (self)->backward != NULL, error))
+    return NULL;
   result = check_result (self, "backward", REFORMER_LAYER_GET_CLASS (self)->backward (self, gradient, tape, &local), &local);
   if (local != NULL)
     {
@@ -218,6 +231,8 @@ reformer_layer_backward (ReformerLayer   *self,
 /**
  * reformer_layer_get_device:
  * @self: a layer
+ *
+ * Gets the device that holds the parameters.
  *
  * Returns: (transfer none) (nullable): the device that holds the parameters, or %NULL for a layer that has none of its own
  */
@@ -457,15 +472,23 @@ reformer_layer_clear_gradients (ReformerLayer  *self,
 {
   ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
   g_autoptr (GPtrArray) list = NULL;
-  ReformerRun run;
 
   g_return_val_if_fail (REFORMER_IS_LAYER (self), FALSE);
 
-  run = (ReformerRun) REFORMER_RUN_INIT (priv->device, NULL);
   list = reformer_layer_list_parameters (self);
   for (guint i = 0; i < list->len; i++)
-    reformer_parameter_clear_gradient (list->pdata[i], &run);
-  return reformer_run_finish (&run, error);
+    {
+      ReformerTensor *gradient = reformer_parameter_get_gradient (list->pdata[i]);
+      /* a layer without a device may have children with one */
+      ReformerDevice *device = gradient != NULL ? reformer_tensor_get_device (gradient) : priv->device;
+      ReformerRun run = REFORMER_RUN_INIT (device, NULL);
+
+      if (device != NULL)
+        reformer_parameter_clear_gradient (list->pdata[i], &run);
+      if (!reformer_run_finish (&run, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 /* ---- Place in a stack ---- */
@@ -473,6 +496,8 @@ reformer_layer_clear_gradients (ReformerLayer  *self,
 /**
  * reformer_layer_get_target:
  * @self: a layer
+ *
+ * Gets in a stack of two streams, the stream that the layer's output is added to.
  *
  * Returns: in a stack of two streams, the stream that the layer's output is added to
  */

@@ -57,6 +57,18 @@ reformer_parameter_finalize (GObject *object)
 }
 
 static void
+reformer_parameter_constructed (GObject *object)
+{
+  ReformerParameter *self = REFORMER_PARAMETER (object);
+
+  G_OBJECT_CLASS (reformer_parameter_parent_class)->constructed (object);
+  if (self->device == NULL)
+    self->device = g_object_ref (reformer_device_none ());
+  if (self->name == NULL)
+    self->name = g_strdup ("");
+}
+
+static void
 reformer_parameter_get_property (GObject    *object,
                                  guint       id,
                                  GValue     *value,
@@ -115,6 +127,7 @@ reformer_parameter_class_init (ReformerParameterClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
+  object_class->constructed = reformer_parameter_constructed;
   object_class->finalize = reformer_parameter_finalize;
   object_class->get_property = reformer_parameter_get_property;
   object_class->set_property = reformer_parameter_set_property;
@@ -163,7 +176,7 @@ reformer_parameter_init (ReformerParameter *self)
 
 /**
  * reformer_parameter_new:
- * @device: the device that will hold it
+ * @device: (nullable): the device that will hold it; %NULL for that of the first pass that needs it
  * @name: name in a checkpoint
  * @shape: (array length=n_dims): the shape
  * @n_dims: number of dimensions
@@ -180,7 +193,7 @@ reformer_parameter_new (ReformerDevice *device,
 {
   ReformerParameter *self;
 
-  g_return_val_if_fail (REFORMER_IS_DEVICE (device), NULL);
+  g_return_val_if_fail (device == NULL || REFORMER_IS_DEVICE (device), NULL);
   g_return_val_if_fail (name != NULL, NULL);
   g_return_val_if_fail (shape != NULL || n_dims == 0, NULL);
 
@@ -196,6 +209,8 @@ reformer_parameter_new (ReformerDevice *device,
 /**
  * reformer_parameter_get_name:
  * @self: a parameter
+ *
+ * Gets the name in a checkpoint.
  *
  * Returns: (transfer none): the name in a checkpoint
  */
@@ -222,6 +237,8 @@ reformer_parameter_set_name (ReformerParameter *self,
  * @self: a parameter
  * @n_dims: (out): number of dimensions
  *
+ * Gets the shape.
+ *
  * Returns: (array length=n_dims) (transfer full): the shape
  */
 gint64 *
@@ -245,6 +262,8 @@ reformer_parameter_get_n_elements (ReformerParameter *self)
  * reformer_parameter_get_value:
  * @self: a parameter
  *
+ * Gets the value.
+ *
  * Returns: (transfer none) (nullable): the value, %NULL before the parameter is filled
  */
 ReformerTensor *
@@ -259,6 +278,8 @@ reformer_parameter_get_value (ReformerParameter *self)
  * reformer_parameter_get_gradient:
  * @self: a parameter
  *
+ * Gets the gradient.
+ *
  * Returns: (transfer none) (nullable): the gradient, %NULL before one is computed or where the parameter is not trainable
  */
 ReformerTensor *
@@ -272,6 +293,8 @@ reformer_parameter_get_gradient (ReformerParameter *self)
 /**
  * reformer_parameter_get_trainable:
  * @self: a parameter
+ *
+ * Gets whether training changes it.
  *
  * Returns: whether training changes it
  */

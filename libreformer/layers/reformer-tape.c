@@ -119,6 +119,8 @@ reformer_tape_constructed (GObject *object)
 {
   ReformerTape *self = REFORMER_TAPE (object);
 
+  if (self->device == NULL)
+    self->device = g_object_ref (reformer_device_none ());
   self->run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
   G_OBJECT_CLASS (reformer_tape_parent_class)->constructed (object);
 }
@@ -277,6 +279,8 @@ reformer_tape_init (ReformerTape *self)
  * reformer_tape_new:
  * @device: the device of the run
  *
+ * Makes a new tape that records.
+ *
  * Returns: (transfer full): a new tape that records
  */
 ReformerTape *
@@ -291,6 +295,8 @@ reformer_tape_new (ReformerDevice *device)
  * reformer_tape_get_device:
  * @self: a tape
  *
+ * Gets the device of the run.
+ *
  * Returns: (transfer none): the device of the run
  */
 ReformerDevice *
@@ -304,6 +310,8 @@ reformer_tape_get_device (ReformerTape *self)
 /**
  * reformer_tape_get_recording:
  * @self: a tape
+ *
+ * Gets whether a forward pass saves what a backward pass needs.
  *
  * Returns: whether a forward pass saves what a backward pass needs
  */
@@ -351,6 +359,8 @@ reformer_tape_set_record (ReformerTape   *self,
  * reformer_tape_get_training:
  * @self: a tape
  *
+ * Gets whether dropout is on.
+ *
  * Returns: whether dropout is on
  */
 gboolean
@@ -365,6 +375,8 @@ reformer_tape_get_training (ReformerTape *self)
  * reformer_tape_set_training:
  * @self: a tape
  * @training: whether dropout is on
+ *
+ * Sets whether dropout is on.
  */
 void
 reformer_tape_set_training (ReformerTape *self,
@@ -382,6 +394,8 @@ reformer_tape_set_training (ReformerTape *self,
 /**
  * reformer_tape_get_mask:
  * @self: a tape
+ *
+ * Gets which tokens take part, uint8 `[B, T]`.
  *
  * Returns: (transfer none) (nullable): which tokens take part, uint8 `[B, T]`, or %NULL for all
  */
@@ -414,6 +428,8 @@ reformer_tape_set_mask (ReformerTape   *self,
  * reformer_tape_get_start:
  * @self: a tape
  *
+ * Gets position of the first token.
+ *
  * Returns: position of the first token
  */
 guint64
@@ -428,6 +444,8 @@ reformer_tape_get_start (ReformerTape *self)
  * reformer_tape_set_start:
  * @self: a tape
  * @start: position of the first token
+ *
+ * Sets position of the first token.
  */
 void
 reformer_tape_set_start (ReformerTape *self,
@@ -445,6 +463,8 @@ reformer_tape_set_start (ReformerTape *self,
  * reformer_tape_get_seed:
  * @self: a tape
  *
+ * Gets key of the random numbers.
+ *
  * Returns: key of the random numbers
  */
 guint64
@@ -459,6 +479,8 @@ reformer_tape_get_seed (ReformerTape *self)
  * reformer_tape_set_seed:
  * @self: a tape
  * @seed: key of the random numbers
+ *
+ * Sets key of the random numbers.
  */
 void
 reformer_tape_set_seed (ReformerTape *self,
@@ -476,6 +498,8 @@ reformer_tape_set_seed (ReformerTape *self,
  * reformer_tape_get_sequence:
  * @self: a tape
  *
+ * Gets number of the first row's sequence since training began.
+ *
  * Returns: number of the first row's sequence since training began
  */
 guint
@@ -490,6 +514,8 @@ reformer_tape_get_sequence (ReformerTape *self)
  * reformer_tape_set_sequence:
  * @self: a tape
  * @sequence: number of the first row's sequence since training began
+ *
+ * Sets number of the first row's sequence since training began.
  */
 void
 reformer_tape_set_sequence (ReformerTape *self,
@@ -507,6 +533,8 @@ reformer_tape_set_sequence (ReformerTape *self,
  * reformer_tape_get_cancellable:
  * @self: a tape
  *
+ * Gets what ends the run.
+ *
  * Returns: (transfer none) (nullable): what ends the run
  */
 GCancellable *
@@ -521,6 +549,8 @@ reformer_tape_get_cancellable (ReformerTape *self)
  * reformer_tape_set_cancellable:
  * @self: a tape
  * @cancellable: (nullable): what ends the run, between two steps on the device, with %G_IO_ERROR_CANCELLED
+ *
+ * Sets what ends the run, between two steps on the device, with %G_IO_ERROR_CANCELLED.
  */
 void
 reformer_tape_set_cancellable (ReformerTape *self,
@@ -573,6 +603,8 @@ reformer_tape_pop (ReformerTape *self)
 /**
  * reformer_tape_get_depth:
  * @self: a tape
+ *
+ * Gets number of tensors saved.
  *
  * Returns: number of tensors saved
  */
