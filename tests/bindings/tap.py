@@ -28,6 +28,18 @@ def run(prefix, tests):
     sys.exit(1 if failed else 0)
 
 
+def raises(kind, words, function, *args, **kwargs):
+    """Calls a function that must raise, with all the words in its message, which has one line."""
+    try:
+        function(*args, **kwargs)
+    except kind as e:
+        for word in words:
+            assert word in str(e), '%r does not say %r' % (str(e), word)
+        print('# %s: %s' % (type(e).__name__, e))
+        return e
+    raise AssertionError('%s was not raised' % kind.__name__)
+
+
 def collect(names):
     """The test functions of a module, in the order they were written."""
     return [value for name, value in names.items() if name.startswith('test_')]
