@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <libreformer/compute/reformer-device-error.h>
 
+/**
+ * reformer_device_error_quark:
+ *
+ * Gets the error domain.
+ *
+ * Returns: the quark of the domain
+ */
 G_DEFINE_QUARK (reformer-device-error-quark, reformer_device_error)
 
 G_DEFINE_ENUM_TYPE (ReformerDeviceError, reformer_device_error,

@@ -277,6 +277,8 @@ reformer_device_init (ReformerDevice *self)
  * reformer_device_get_name: (get-property name)
  * @self: a device
  *
+ * Gets the device's name.
+ *
  * Returns: the device's name
  */
 const char *
@@ -290,6 +292,8 @@ reformer_device_get_name (ReformerDevice *self)
 /**
  * reformer_device_get_vendor: (get-property vendor)
  * @self: a device
+ *
+ * Gets who makes the device.
  *
  * Returns: who makes the device
  */
@@ -305,6 +309,8 @@ reformer_device_get_vendor (ReformerDevice *self)
  * reformer_device_get_platform: (get-property platform)
  * @self: a device
  *
+ * Gets the name of the OpenCL platform that the device belongs to.
+ *
  * Returns: the name of the OpenCL platform that the device belongs to
  */
 const char *
@@ -318,6 +324,8 @@ reformer_device_get_platform (ReformerDevice *self)
 /**
  * reformer_device_get_driver: (get-property driver)
  * @self: a device
+ *
+ * Gets the version of the device's driver.
  *
  * Returns: the version of the device's driver
  */
@@ -333,6 +341,8 @@ reformer_device_get_driver (ReformerDevice *self)
  * reformer_device_get_kind: (get-property kind)
  * @self: a device
  *
+ * Gets what the device is.
+ *
  * Returns: what the device is
  */
 ReformerDeviceKind
@@ -346,6 +356,8 @@ reformer_device_get_kind (ReformerDevice *self)
 /**
  * reformer_device_get_compute_units: (get-property compute-units)
  * @self: a device
+ *
+ * Gets how many compute units (cores) the device has.
  *
  * Returns: how many compute units (cores) the device has
  */
@@ -361,6 +373,8 @@ reformer_device_get_compute_units (ReformerDevice *self)
  * reformer_device_get_memory: (get-property memory)
  * @self: a device
  *
+ * Gets the device's memory in bytes.
+ *
  * Returns: the device's memory in bytes
  */
 guint64
@@ -374,6 +388,8 @@ reformer_device_get_memory (ReformerDevice *self)
 /**
  * reformer_device_get_local_memory: (get-property local-memory)
  * @self: a device
+ *
+ * Gets memory of one work-group in bytes.
  *
  * Returns: memory of one work-group in bytes
  */
@@ -389,6 +405,8 @@ reformer_device_get_local_memory (ReformerDevice *self)
  * reformer_device_get_max_allocation: (get-property max-allocation)
  * @self: a device
  *
+ * Gets the largest tensor that the device takes, in bytes.
+ *
  * Returns: the largest tensor that the device takes, in bytes
  */
 guint64
@@ -403,6 +421,8 @@ reformer_device_get_max_allocation (ReformerDevice *self)
  * reformer_device_get_kernels: (get-property kernels)
  * @self: a device
  *
+ * Gets `wide` or `simt`, the dialect of the kernels.
+ *
  * Returns: `wide` or `simt`, the dialect of the kernels
  */
 const char *
@@ -416,6 +436,8 @@ reformer_device_get_kernels (ReformerDevice *self)
 /**
  * reformer_device_get_memory_limit: (get-property memory-limit)
  * @self: a device
+ *
+ * Gets how many bytes may be in use; 0 for the device's memory.
  *
  * Returns: how many bytes may be in use; 0 for the device's memory
  */
@@ -462,6 +484,8 @@ reformer_device_set_memory_limit (ReformerDevice *self,
  * reformer_device_get_memory_used: (get-property memory-used)
  * @self: a device
  *
+ * Gets bytes in use by tensors, in whole pages.
+ *
  * Returns: bytes in use by tensors, in whole pages
  */
 guint64
@@ -478,6 +502,8 @@ reformer_device_get_memory_used (ReformerDevice *self)
 /**
  * reformer_device_get_memory_peak: (get-property memory-peak)
  * @self: a device
+ *
+ * Gets the most bytes that were in use since [method@Device.reset_memory_peak].
  *
  * Returns: the most bytes that were in use since [method@Device.reset_memory_peak]
  */

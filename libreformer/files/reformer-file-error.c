@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <libreformer/files/reformer-file-error.h>
 
+/**
+ * reformer_file_error_quark:
+ *
+ * Gets the error domain.
+ *
+ * Returns: the quark of the domain
+ */
 G_DEFINE_QUARK (reformer-file-error-quark, reformer_file_error)
 
 G_DEFINE_ENUM_TYPE (ReformerFileError, reformer_file_error,

@@ -238,6 +238,8 @@ reformer_attention_init (ReformerAttention *self)
  * reformer_attention_get_causal:
  * @self: an attention layer
  *
+ * Gets whether a token sees no later token.
+ *
  * Returns: whether a token sees no later token
  */
 gboolean
@@ -251,6 +253,8 @@ reformer_attention_get_causal (ReformerAttention *self)
 /**
  * reformer_attention_get_chunk_length:
  * @self: an attention layer
+ *
+ * Gets places in a chunk.
  *
  * Returns: places in a chunk
  */

@@ -378,6 +378,8 @@ reformer_axial_position_new (ReformerDevice *device,
  * reformer_axial_position_get_max_length:
  * @self: axial positions
  *
+ * Gets number of positions: the product of the shape.
+ *
  * Returns: number of positions: the product of the shape
  */
 guint64
@@ -391,6 +393,8 @@ reformer_axial_position_get_max_length (ReformerAxialPosition *self)
 /**
  * reformer_axial_position_get_hidden_size:
  * @self: axial positions
+ *
+ * Gets length of a vector: the sum of the dims.
  *
  * Returns: length of a vector: the sum of the dims
  */
@@ -406,6 +410,8 @@ reformer_axial_position_get_hidden_size (ReformerAxialPosition *self)
  * reformer_axial_position_get_deviation:
  * @self: axial positions
  *
+ * Gets standard deviation with which the tables start.
+ *
  * Returns: standard deviation with which the tables start
  */
 double
@@ -419,6 +425,8 @@ reformer_axial_position_get_deviation (ReformerAxialPosition *self)
 /**
  * reformer_axial_position_get_dropout:
  * @self: axial positions
+ *
+ * Gets share of the coordinates whose vectors are zero in training.
  *
  * Returns: share of the coordinates whose vectors are zero in training
  */

@@ -207,6 +207,8 @@ reformer_embedding_init (ReformerEmbedding *self)
  * @vocab_size: number of ids
  * @hidden_size: length of a vector
  *
+ * Makes a new embedding.
+ *
  * Returns: (transfer full): a new embedding
  */
 ReformerEmbedding *
@@ -223,6 +225,8 @@ reformer_embedding_new (ReformerDevice *device,
  * reformer_embedding_get_vocab_size:
  * @self: an embedding
  *
+ * Gets number of ids.
+ *
  * Returns: number of ids
  */
 int
@@ -236,6 +240,8 @@ reformer_embedding_get_vocab_size (ReformerEmbedding *self)
 /**
  * reformer_embedding_get_hidden_size:
  * @self: an embedding
+ *
+ * Gets length of a vector.
  *
  * Returns: length of a vector
  */
@@ -251,6 +257,8 @@ reformer_embedding_get_hidden_size (ReformerEmbedding *self)
  * reformer_embedding_get_deviation:
  * @self: an embedding
  *
+ * Gets standard deviation with which the table starts.
+ *
  * Returns: standard deviation with which the table starts
  */
 double
@@ -264,6 +272,8 @@ reformer_embedding_get_deviation (ReformerEmbedding *self)
 /**
  * reformer_embedding_get_dropout:
  * @self: an embedding
+ *
+ * Gets share of the output's elements that are zero in training.
  *
  * Returns: share of the output's elements that are zero in training
  */

@@ -419,6 +419,8 @@ reformer_feed_forward_init (ReformerFeedForward *self)
  * @hidden_size: width H of input and output
  * @feed_forward_size: width F of the inner layer
  *
+ * Makes a new feed-forward block.
+ *
  * Returns: (transfer full): a new feed-forward block
  */
 ReformerFeedForward *

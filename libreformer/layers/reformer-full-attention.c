@@ -42,6 +42,8 @@ reformer_full_attention_init (ReformerFullAttention *self)
  * @num_attention_heads: number of heads A
  * @attention_head_size: size d of a head
  *
+ * Makes a new full attention layer.
+ *
  * Returns: (transfer full): a new full attention layer
  */
 ReformerFullAttention *

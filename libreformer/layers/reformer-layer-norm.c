@@ -169,6 +169,8 @@ reformer_layer_norm_init (ReformerLayerNorm *self)
  * @device: the device that holds the parameters
  * @size: length of a row
  *
+ * Makes a new layer norm.
+ *
  * Returns: (transfer full): a new layer norm
  */
 ReformerLayerNorm *
@@ -184,6 +186,8 @@ reformer_layer_norm_new (ReformerDevice *device,
  * reformer_layer_norm_get_size:
  * @self: a layer norm
  *
+ * Gets length of a row.
+ *
  * Returns: length of a row
  */
 int
@@ -197,6 +201,8 @@ reformer_layer_norm_get_size (ReformerLayerNorm *self)
 /**
  * reformer_layer_norm_get_eps:
  * @self: a layer norm
+ *
+ * Gets what is added to the variance.
  *
  * Returns: what is added to the variance
  */

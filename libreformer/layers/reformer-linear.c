@@ -209,6 +209,8 @@ reformer_linear_init (ReformerLinear *self)
  * @out_features: length of a row of the output
  * @bias: whether a learned vector is added
  *
+ * Makes a new linear layer.
+ *
  * Returns: (transfer full): a new linear layer
  */
 ReformerLinear *
@@ -226,6 +228,8 @@ reformer_linear_new (ReformerDevice *device,
  * reformer_linear_get_in_features:
  * @self: a linear layer
  *
+ * Gets length of a row of the input.
+ *
  * Returns: length of a row of the input
  */
 int
@@ -239,6 +243,8 @@ reformer_linear_get_in_features (ReformerLinear *self)
 /**
  * reformer_linear_get_out_features:
  * @self: a linear layer
+ *
+ * Gets length of a row of the output.
  *
  * Returns: length of a row of the output
  */
@@ -254,6 +260,8 @@ reformer_linear_get_out_features (ReformerLinear *self)
  * reformer_linear_get_bias:
  * @self: a linear layer
  *
+ * Gets whether a learned vector is added to every row of the output.
+ *
  * Returns: whether a learned vector is added to every row of the output
  */
 gboolean
@@ -267,6 +275,8 @@ reformer_linear_get_bias (ReformerLinear *self)
 /**
  * reformer_linear_get_deviation:
  * @self: a linear layer
+ *
+ * Gets standard deviation with which the weight starts.
  *
  * Returns: standard deviation with which the weight starts
  */

@@ -78,6 +78,8 @@ reformer_local_attention_init (ReformerLocalAttention *self)
  * @num_attention_heads: number of heads A
  * @attention_head_size: size d of a head
  *
+ * Makes a new local attention layer.
+ *
  * Returns: (transfer full): a new local attention layer
  */
 ReformerLocalAttention *

@@ -237,6 +237,8 @@ reformer_lsh_attention_init (ReformerLshAttention *self)
  * @num_attention_heads: number of heads A
  * @attention_head_size: size d of a head
  *
+ * Makes a new LSH attention layer.
+ *
  * Returns: (transfer full): a new LSH attention layer
  */
 ReformerLshAttention *
@@ -253,6 +255,8 @@ reformer_lsh_attention_new (ReformerDevice *device,
  * reformer_lsh_attention_get_num_hashes:
  * @self: an LSH attention layer
  *
+ * Gets rounds of hashing.
+ *
  * Returns: rounds of hashing
  */
 int
@@ -267,6 +271,8 @@ reformer_lsh_attention_get_num_hashes (ReformerLshAttention *self)
  * reformer_lsh_attention_get_num_buckets:
  * @self: an LSH attention layer
  * @n_factors: (out): number of factors
+ *
+ * Gets the factors of the number of buckets.
  *
  * Returns: (array length=n_factors) (transfer full): the factors of the number of buckets
  */

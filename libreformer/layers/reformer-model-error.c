@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <libreformer/layers/reformer-model-error.h>
 
+/**
+ * reformer_model_error_quark:
+ *
+ * Gets the error domain.
+ *
+ * Returns: the quark of the domain
+ */
 G_DEFINE_QUARK (reformer-model-error-quark, reformer_model_error)
 
 G_DEFINE_ENUM_TYPE (ReformerModelError, reformer_model_error,

@@ -196,6 +196,8 @@ reformer_position_table_init (ReformerPositionTable *self)
  * @max_length: number of positions
  * @hidden_size: length of a vector
  *
+ * Makes a new table of positions.
+ *
  * Returns: (transfer full): a new table of positions
  */
 ReformerPositionTable *
@@ -212,6 +214,8 @@ reformer_position_table_new (ReformerDevice *device,
  * reformer_position_table_get_max_length:
  * @self: a table of positions
  *
+ * Gets number of positions.
+ *
  * Returns: number of positions
  */
 int
@@ -225,6 +229,8 @@ reformer_position_table_get_max_length (ReformerPositionTable *self)
 /**
  * reformer_position_table_get_hidden_size:
  * @self: a table of positions
+ *
+ * Gets length of a vector.
  *
  * Returns: length of a vector
  */
@@ -240,6 +246,8 @@ reformer_position_table_get_hidden_size (ReformerPositionTable *self)
  * reformer_position_table_get_deviation:
  * @self: a table of positions
  *
+ * Gets standard deviation with which the table starts.
+ *
  * Returns: standard deviation with which the table starts
  */
 double
@@ -253,6 +261,8 @@ reformer_position_table_get_deviation (ReformerPositionTable *self)
 /**
  * reformer_position_table_get_dropout:
  * @self: a table of positions
+ *
+ * Gets share of the vectors' elements that are zero in training.
  *
  * Returns: share of the vectors' elements that are zero in training
  */

@@ -280,6 +280,8 @@ reformer_stack_init (ReformerStack *self)
  * reformer_stack_new:
  * @device: the device of the branches
  *
+ * Makes a new stack of two streams, without branches.
+ *
  * Returns: (transfer full): a new stack of two streams, without branches
  */
 ReformerStack *
@@ -291,6 +293,8 @@ reformer_stack_new (ReformerDevice *device)
 /**
  * reformer_stack_get_streams:
  * @self: a stack
+ *
+ * Gets number of residual streams, 1 or 2.
  *
  * Returns: number of residual streams, 1 or 2
  */
@@ -306,6 +310,8 @@ reformer_stack_get_streams (ReformerStack *self)
  * reformer_stack_get_keep:
  * @self: a stack
  *
+ * Gets what is kept of a forward pass for the backward pass.
+ *
  * Returns: what is kept of a forward pass for the backward pass
  */
 ReformerKeep
@@ -320,6 +326,8 @@ reformer_stack_get_keep (ReformerStack *self)
  * reformer_stack_set_keep:
  * @self: a stack
  * @keep: what to keep of a forward pass for the backward pass
+ *
+ * Sets what to keep of a forward pass for the backward pass.
  */
 void
 reformer_stack_set_keep (ReformerStack *self,
@@ -455,6 +463,8 @@ reformer_stack_remove (ReformerStack  *self,
  * reformer_stack_get_name:
  * @self: a stack
  * @position: which branch
+ *
+ * Gets its name.
  *
  * Returns: (transfer none) (nullable): its name, or %NULL where there is no such branch
  */

@@ -146,6 +146,8 @@ reformer_memory_plan_new_from_device (ReformerDevice *planner,
  * reformer_memory_plan_get_total:
  * @self: a plan
  *
+ * Gets bytes at the peak.
+ *
  * Returns: bytes at the peak
  */
 guint64
@@ -159,6 +161,8 @@ reformer_memory_plan_get_total (ReformerMemoryPlan *self)
 /**
  * reformer_memory_plan_get_n_parts:
  * @self: a plan
+ *
+ * Gets number of parts.
  *
  * Returns: number of parts
  */
@@ -174,6 +178,8 @@ reformer_memory_plan_get_n_parts (ReformerMemoryPlan *self)
  * reformer_memory_plan_get_part_name:
  * @self: a plan
  * @part: which part
+ *
+ * Gets its name, such as `weights`.
  *
  * Returns: (transfer none) (nullable): its name, such as `weights`, or %NULL where there is no such part
  */
@@ -191,6 +197,8 @@ reformer_memory_plan_get_part_name (ReformerMemoryPlan *self,
  * @self: a plan
  * @part: which part
  *
+ * Gets its bytes at the peak of the whole.
+ *
  * Returns: its bytes at the peak of the whole
  */
 guint64
@@ -206,6 +214,8 @@ reformer_memory_plan_get_part_bytes (ReformerMemoryPlan *self,
  * reformer_memory_plan_get_keep:
  * @self: a plan
  *
+ * Gets what the stack keeps of the forward pass, never `auto`; `nothing` where there is no backward pass.
+ *
  * Returns: what the stack keeps of the forward pass, never `auto`; `nothing` where there is no backward pass
  */
 ReformerKeep
@@ -219,6 +229,8 @@ reformer_memory_plan_get_keep (ReformerMemoryPlan *self)
 /**
  * reformer_memory_plan_get_largest:
  * @self: a plan
+ *
+ * Gets bytes of the largest tensor.
  *
  * Returns: bytes of the largest tensor
  */
@@ -234,6 +246,8 @@ reformer_memory_plan_get_largest (ReformerMemoryPlan *self)
  * reformer_memory_plan_get_available:
  * @self: a plan
  *
+ * Gets bytes that the model may have of the device's memory, or of its memory limit.
+ *
  * Returns: bytes that the model may have of the device's memory, or of its memory limit
  */
 guint64
@@ -248,6 +262,8 @@ reformer_memory_plan_get_available (ReformerMemoryPlan *self)
  * reformer_memory_plan_get_fits:
  * @self: a plan
  *
+ * Gets whether the device has room for the peak, and takes tensors as large as the largest.
+ *
  * Returns: whether the device has room for the peak, and takes tensors as large as the largest
  */
 gboolean
@@ -261,6 +277,8 @@ reformer_memory_plan_get_fits (ReformerMemoryPlan *self)
 /**
  * reformer_memory_plan_to_string:
  * @self: a plan
+ *
+ * Gets a table, a part a line, and the total.
  *
  * Returns: (transfer full): a table, a part a line, and the total
  */

@@ -193,6 +193,8 @@ reformer_model_init (ReformerModel *self)
  * @device: (nullable): the device that is to hold and run it; %NULL for the default one
  * @config: (nullable): the configuration, of which the model keeps a copy; %NULL for the defaults
  *
+ * Makes a new model.
+ *
  * Returns: (transfer full): a new model
  */
 ReformerModel *
@@ -205,6 +207,8 @@ reformer_model_new (ReformerDevice *device,
 /**
  * reformer_model_get_device:
  * @self: a model
+ *
+ * Gets the device.
  *
  * Returns: (transfer none) (nullable): the device, or %NULL where the default one was asked for and has not been needed yet
  */
@@ -220,6 +224,8 @@ reformer_model_get_device (ReformerModel *self)
  * reformer_model_get_config:
  * @self: a model
  *
+ * Gets the model's copy of the configuration; changing it has no effect.
+ *
  * Returns: (transfer none): the model's copy of the configuration; changing it has no effect
  */
 ReformerConfig *
@@ -234,6 +240,8 @@ reformer_model_get_config (ReformerModel *self)
  * reformer_model_get_head:
  * @self: a model
  *
+ * Gets what the model's output is.
+ *
  * Returns: what the model's output is
  */
 ReformerHead
@@ -247,6 +255,8 @@ reformer_model_get_head (ReformerModel *self)
 /**
  * reformer_model_get_stack:
  * @self: a model
+ *
+ * Gets the branches.
  *
  * Returns: (transfer none) (nullable): the branches, or %NULL while the configuration makes no model: [method@Model.prepare] says why
  */
@@ -285,6 +295,8 @@ reformer_model_get_parameters (ReformerModel *self)
 /**
  * reformer_model_get_n_parameters:
  * @self: a model
+ *
+ * Gets number of trained numbers in all parameters together; 0 while the configuration makes no model.
  *
  * Returns: number of trained numbers in all parameters together; 0 while the configuration makes no model
  */
@@ -365,6 +377,8 @@ reformer_model_unfreeze (ReformerModel *self,
  * reformer_model_get_training:
  * @self: a model
  *
+ * Gets whether [method@Model.compute_gradients] applies dropout.
+ *
  * Returns: whether [method@Model.compute_gradients] applies dropout
  */
 gboolean
@@ -379,6 +393,8 @@ reformer_model_get_training (ReformerModel *self)
  * reformer_model_set_training:
  * @self: a model
  * @training: whether [method@Model.compute_gradients] applies dropout
+ *
+ * Sets whether [method@Model.compute_gradients] applies dropout.
  */
 void
 reformer_model_set_training (ReformerModel *self,
@@ -396,6 +412,8 @@ reformer_model_set_training (ReformerModel *self,
 /**
  * reformer_model_get_seed:
  * @self: a model
+ *
+ * Gets key of the random numbers.
  *
  * Returns: key of the random numbers
  */
@@ -430,6 +448,8 @@ reformer_model_set_seed (ReformerModel *self,
  * reformer_model_get_sequence:
  * @self: a model
  *
+ * Gets number of the next sequence since training began.
+ *
  * Returns: number of the next sequence since training began
  */
 guint
@@ -444,6 +464,8 @@ reformer_model_get_sequence (ReformerModel *self)
  * reformer_model_set_sequence:
  * @self: a model
  * @sequence: number of the next sequence since training began
+ *
+ * Sets number of the next sequence since training began.
  */
 void
 reformer_model_set_sequence (ReformerModel *self,
