@@ -631,6 +631,12 @@ reformer_tensor_map (ReformerTensor  *self,
   if (!reformer_device_synchronize (self->device, error))
     return NULL;
 
+  if (self->buffer == NULL)
+    {
+      g_set_error_literal (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID,
+                           "a tensor without elements: it was made without a device and a shape");
+      return NULL;
+    }
   if (self->buffer->host == NULL)
     {
       g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT,

@@ -44,7 +44,10 @@ find_path (GFile         *file,
       return NULL;
     }
 
-  if (g_file_query_file_type (file, G_FILE_QUERY_INFO_NONE, cancellable) == G_FILE_TYPE_DIRECTORY)
+  /* not with the cancellable: it would make the type unknown */
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return NULL;
+  if (g_file_query_file_type (file, G_FILE_QUERY_INFO_NONE, NULL) == G_FILE_TYPE_DIRECTORY)
     return g_build_filename (path, "config.json", NULL);
 
   return g_strdup (path);
