@@ -60,8 +60,11 @@ function fromArray(device, array, shape) {
 // ---- Lists of integers ----
 
 function toVariant(name, value) {
-    if (value instanceof GLib.Variant)
+    if (value instanceof GLib.Variant) {
+        if (value.get_type_string() !== 'ai')
+            throw new TypeError(`${name}: ${value.print(true)}; wanted an array of integers`);
         return value;
+    }
     if (value === null)
         return new GLib.Variant('ai', []);
     if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && value.length !== undefined))
@@ -139,6 +142,13 @@ function _init() {
     };
     Reformer.Tensor.prototype.toInt32Array = function () {
         return typedArray(this, 'toInt32Array', 'int32');
+    };
+
+    const setTarget = Reformer.Layer.prototype.set_target;
+    Reformer.Layer.prototype.set_target = function (target) {
+        if (target !== 0 && target !== 1)
+            throw new RangeError(`target: ${target}; wanted 0 or 1`);
+        setTarget.call(this, target);
     };
 
     takeArrays(Reformer.Config, ['axial-pos-shape', 'axial-pos-embds-dim', 'num-buckets']);

@@ -345,7 +345,16 @@ def _init_layer(self, *args, **kwargs):
     _layer_init(self, *args, **kwargs)
 
 
+_layer_set_target = Layer.set_target
+
+
+def _set_target(self, target):
+    _check_number(self, 'target', target)
+    _layer_set_target(self, target)
+
+
 Layer.__init__ = _init_layer
+_replace(Layer, 'set_target', _set_target)
 
 
 # ---- Lists of integers ----
@@ -353,6 +362,8 @@ Layer.__init__ = _init_layer
 
 def _to_variant(name, value):
     if isinstance(value, GLib.Variant):
+        if value.get_type_string() != 'ai':
+            raise TypeError('%s: %s; wanted a list of integers' % (name, value.print_(True)))
         return value
     numbers = []
     if isinstance(value, (str, bytes)):
