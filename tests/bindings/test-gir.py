@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the .gir says: nothing private, nothing that bindings cannot use, everything documented."""
+
+import os
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import tap
+
+CORE = '{http://www.gtk.org/introspection/core/1.0}'
+C = '{http://www.gtk.org/introspection/c/1.0}'
+GLIB = '{http://www.gtk.org/introspection/glib/1.0}'
+CALLABLES = ['function', 'method', 'constructor', 'virtual-method']
+
+path = os.environ['REFORMER_GIR']
+sources = os.path.join(os.environ['G_TEST_SRCDIR'], '..', 'libreformer')
+with open(path, encoding='utf-8') as file:
+    text = file.read()
+namespace = ElementTree.fromstring(text).find(CORE + 'namespace')
+
+
+def find(*tags):
+    for tag in tags:
+        yield from namespace.iter(CORE + tag)
+
+
+def name_of(element):
+    return element.get(C + 'identifier') or element.get(C + 'type') or element.get('name')
+
+
+def documented(element):
+    doc = element.find(CORE + 'doc')
+    return doc is not None and doc.text.strip() != ''
+
+
+def none(what, wrong):
+    wrong = sorted(set(wrong))
+    for each in wrong:
+        print('# %s: %s' % (what, each))
+    assert not wrong, '%d %s' % (len(wrong), what)
+
+
+def test_no_opencl():
+    none('of OpenCL', re.findall(r'\b(?:cl_|CL_|cl[A-Z]|_cl_)\w*', re.sub(r'<doc .*?</doc>', '', text, flags=re.S)))
+
+
+def test_no_open_structs():
+    wrong = []
+    for record in find('record', 'union'):
+        fields = [field for field in record.findall(CORE + 'field') if field.get('private') != '1']
+        if record.get(GLIB + 'is-gtype-struct-for') is None and (fields or record.get('opaque') != '1' and record.get('disguised') != '1'):
+            wrong.append(name_of(record))
+    for class_ in find('class'):
+        wrong += ['%s.%s' % (name_of(class_), field.get('name')) for field in class_.findall(CORE + 'field') if field.get('private') != '1' and field.get('name') != 'parent_instance']
+    none('structs with fields', wrong)
+
+
+def test_only_public_types():
+    public = set()
+    for folder, _, files in os.walk(sources):
+        for name in files:
+            if name.startswith('reformer-') and name.endswith('.h') and not name.endswith('-private.h'):
+                with open(os.path.join(folder, name), encoding='utf-8') as file:
+                    public |= set(re.findall(r'\b(?:Reformer\w+|reformer_\w+|REFORMER_\w+)', file.read()))
+    seen = [element.get(C + 'type') or element.get(GLIB + 'type-name') for element in find('class', 'interface', 'enumeration', 'bitfield', 'record', 'callback', 'alias')]
+    seen += [element.get(C + 'identifier') for element in find('function', 'method', 'constructor', 'member')]
+    none('private names', [name for name in seen if name and name.startswith(('Reformer', 'reformer_', 'REFORMER_')) and name not in public
+                           and not name.endswith('Class') and not name.endswith('_get_type')])
+
+
+def test_public_documented():
+    wrong = [name_of(element) for element in find('class', 'enumeration', 'bitfield', 'constant', *CALLABLES)
+             if not documented(element) and not name_of(element).startswith(('MAJOR', 'MINOR', 'MICRO', 'VERSION'))]
+    wrong += ['%s:%s' % (name_of(class_), each.get('name')) for class_ in find('class') for kind in ['property', GLIB + 'signal']
+              for each in class_.findall(kind if kind.startswith('{') else CORE + kind) if not documented(each)]
+    wrong += [name_of(member) for member in find('member') if not documented(member)]
+    print('# %d functions, %d properties' % (len(list(find(*CALLABLES))), len(list(find('property')))))
+    assert len(list(find(*CALLABLES))) > 150
+    none('without documentation', wrong)
+
+
+def test_functions_documented():
+    """More than a line for what is returned: what it does, too."""
+    none('without a return value documented', [name_of(element) for element in find(*CALLABLES) for value in [element.find(CORE + 'return-value')]
+                                               if value.find(CORE + 'type') is not None and value.find(CORE + 'type').get('name') != 'none' and not documented(value)])
+
+
+def test_parameters_documented():
+    none('parameters without documentation', ['%s (%s)' % (name_of(element), parameter.get('name')) for element in find(*CALLABLES)
+                                              for parameter in element.iter(CORE + 'parameter') if not documented(parameter)])
+
+
+def test_introspectable():
+    none('not introspectable', [name_of(element) for element in find('class', 'property', *CALLABLES) if element.get('introspectable') == '0'])
+
+
+def test_no_varargs():
+    none('varargs', [name_of(element) for element in find(*CALLABLES) if element.find('.//' + CORE + 'varargs') is not None])
+
+
+def test_callable():
+    """Names that a language would have to change, and names that hide GObject's own."""
+    keywords = {'lambda', 'global', 'yield', 'import', 'from', 'delete', 'function', 'with', 'class', 'def', 'pass', 'raise', 'async', 'await', 'in', 'is', 'not', 'next'}
+    hidden = {'get_data', 'set_data', 'ref', 'unref', 'connect', 'disconnect', 'notify', 'emit', 'get_property', 'set_property', 'run_dispose', 'freeze_notify'}
+    none('names of other things', [name_of(element) for element in find('method') if element.get('name') in keywords | hidden])
+    none('names of other things', [element.get('name') for element in find('parameter') if element.get('name') in keywords])
+
+
+def test_constructors():
+    """Vala needs a constructor in every class that can be made."""
+    without = {'Device', 'Attention', 'Layer', 'MemoryPlan', 'Tensor'}
+    none('without a constructor', [class_.get('name') for class_ in find('class') if class_.get('name') not in without
+                                   and not any(each.get('name') == 'new' for each in class_.findall(CORE + 'constructor'))])
+
+
+def test_error_domains():
+    domains = [element.get(GLIB + 'error-domain') for element in find('enumeration') if element.get(GLIB + 'error-domain')]
+    assert 'reformer-error-quark' not in domains
+    assert {'reformer-device-error-quark', 'reformer-file-error-quark', 'reformer-model-error-quark'} <= set(domains), domains
+
+
+def test_pairs():
+    """x_async has its x_finish, and x."""
+    for class_ in find('class'):
+        methods = {each.get('name') for each in class_ if each.tag in (CORE + 'method', CORE + 'function')}
+        none('halves of pairs', [name for name in methods if name.endswith('_async') and not {name[:-6] + '_finish', name[:-6]} <= methods])
+
+
+if __name__ == '__main__':
+    sys.dont_write_bytecode = True
+    tap.run('gir', tap.collect(globals()))

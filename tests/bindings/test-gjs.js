@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Typed arrays, lists, layers and typical mistakes in JavaScript. G_DEBUG=fatal-criticals ends the process where a mistake is only a critical message.
+import Gio from 'gi://Gio';
+import GLib from 'gi://GLib';
+import GObject from 'gi://GObject';
+import Reformer from 'gi://Reformer?version=1.0';
+import {check, run, throws} from './tap.js';
+
+const {DType, Head, Tensor} = Reformer;
+const mixed = GLib.build_filenamev([GLib.getenv('G_TEST_SRCDIR'), 'golden', 'mixed']);
+const device = Reformer.Device.get_default();
+const load = folder => Reformer.Model.load(device, Gio.File.new_for_path(folder), null);
+const model = load(mixed);
+const ids = Tensor.fromArray(device, new Int32Array(64).map((_, i) => (i * 7) % 40), [1, 64]);
+const int32 = (values, shape) => Tensor.fromArray(device, new Int32Array(values), shape);
+const same = (a, b) => check(Array.from(a).join() === Array.from(b).join(), `${a} is not ${b}`);
+
+function config(settings = {}) {
+    return new Reformer.Config({
+        vocabSize: 40, hiddenSize: 32, numAttentionHeads: 2, attentionHeadSize: 16, feedForwardSize: 64, isDecoder: true, axialPosShape: [8, 8],
+        axialPosEmbdsDim: [8, 24], numBuckets: [4], ...settings,
+    });
+}
+
+// Both validate() and the first use say what does not fit.
+function invalid(words, settings) {
+    throws(words, () => config(settings).validate());
+    throws(words, () => new Reformer.Model({device, config: config(settings)}).forward(ids, null));
+}
+
+const Half = GObject.registerClass(class Half extends Reformer.Layer {
+    _init(settings, width) {
+        super._init(settings);
+        this.inner = new Reformer.Linear({device: this.device, in_features: width, out_features: width});
+        this.add_child('inner', this.inner);
+    }
+
+    vfunc_forward(input, tape) {
+        if (this.how === 'throws')
+            throw new Error('not to my taste');
+        if (this.how === 'null')
+            return null;
+        return this.halve(this.inner.forward(input, tape));
+    }
+
+    vfunc_backward(gradient, tape) {
+        return this.inner.backward(this.halve(gradient), tape);
+    }
+
+    halve(tensor) {
+        return Tensor.fromArray(tensor.device, tensor.toFloat32Array().map(x => x / 2), tensor.get_shape());
+    }
+});
+
+run('gjs', {
+    'typed-arrays'() {
+        for (const array of [new Float32Array([1.5, -2, 3]), new Int32Array([1, -2, 3]), new Uint16Array([1, 2, 65535]), new Uint8Array([1, 2, 255])]) {
+            const tensor = Tensor.fromArray(device, array, [1, 3]);
+            const back = tensor.toTypedArray();
+            check(back.constructor === array.constructor, `${back.constructor.name} is not ${array.constructor.name}`);
+            same(back, array);
+            same(tensor.get_shape(), [1, 3]);
+        }
+        same(Tensor.fromArray(device, new Float32Array([1, 2, 3, 4]).subarray(1, 3), [2]).toFloat32Array(), [2, 3]);
+        same(int32([5, 6], [2]).toInt32Array(), [5, 6]);
+    },
+
+    'lists'() {
+        const made = new Reformer.Config({axialPosShape: [4, 16], axial_pos_embds_dim: [64, 192], 'num-buckets': new Int32Array([4, 8])});
+        same(made.axialPosShape, [4, 16]);
+        same(made.axial_pos_shape, made.get_axial_pos_shape());
+        same(made.numBuckets, [4, 8]);
+        made.numBuckets = null;
+        same(made.num_buckets, []);
+        made.num_buckets = new GLib.Variant('ai', [6]);
+        same(made.numBuckets, [6]);
+        same(new Reformer.AxialPosition({device, shape: [2, 3], dims: [4, 5]}).shape, [2, 3]);
+        same(new Reformer.LshAttention({device, hiddenSize: 8, numBuckets: [4, 2]}).numBuckets, [4, 2]);
+        check([...model.get_stack()].length === 8 && [...model.get_parameters()].length === 53 && [...new Reformer.DeviceList()].length > 0, 'lengths');
+    },
+
+    'output'() {
+        const output = model.forward(ids, null);
+        same(output.get_shape(), [1, 64, 40]);
+        check(output.toFloat32Array().every(Number.isFinite), 'not finite');
+    },
+
+    'layer'() {
+        const mine = load(mixed);
+        const layer = new Half({device, target: 1}, 32);
+        mine.get_stack().insert(2, 'mine', layer);
+        const parameter = [...mine.get_parameters()].find(each => each.name === 'reformer.encoder.extra.mine.inner.bias');
+        const first = mine.compute_gradients(ids, null, ids);
+        const gradient = parameter.gradient.toFloat32Array();
+        check(gradient.some(x => x !== 0), 'no gradient');
+        for (let i = 0; i < 5; i++) {
+            for (const each of mine.get_parameters()) {
+                const slope = each.gradient.toFloat32Array();
+                each.value.upload(new Uint8Array(each.value.toFloat32Array().map((x, j) => x - 0.1 * slope[j]).buffer));
+            }
+            mine.compute_gradients(ids, null, ids);
+        }
+        const last = mine.compute_loss(ids, null, ids);
+        check(last < first - 0.2, `the loss went from ${first} to ${last}`);
+        layer.how = 'throws';
+        throws(['not to my taste'], () => mine.forward(ids, null));
+        layer.how = 'null';
+        throws(['forward', 'Half', 'tensor'], () => mine.compute_gradients(ids, null, ids));
+        layer.how = 'well';
+        check(mine.compute_loss(ids, null, ids) === last, 'something was lost');
+    },
+
+    'dtype'() {
+        throws(['tokens', 'float32', 'int32'], () => model.forward(Tensor.fromArray(device, new Float32Array(64), [1, 64]), null));
+        throws(['mask', 'float32'], () => model.forward(ids, Tensor.fromArray(device, new Float32Array(64), [1, 64])));
+        throws(['toInt32Array', 'float32', 'int32'], () => Tensor.fromArray(device, new Float32Array(2), [2]).toInt32Array());
+        throws(['bfloat16'], () => Tensor.new(device, DType.BFLOAT16, [2]).toTypedArray());
+    },
+    'shape'() {
+        throws(['tokens', '[64]', '[B, T]'], () => model.forward(int32(new Int32Array(64), [64]), null));
+        throws(['mask', '[1, 3]', '[1, 64]'], () => model.forward(ids, int32([1, 1, 1], [1, 3])));
+    },
+    'id'() {
+        throws(['40', 'position 1', '0 to 39'], () => model.forward(int32([1, 40], [1, 2]), null));
+    },
+    'labels'() {
+        throws(['labels', 'no target'], () => model.compute_gradients(int32([1, 2], [1, 2]), null, int32([-100, -100], [1, 2])));
+    },
+    'too-long'() {
+        throws(['65', '64', 'axial_pos_shape'], () => model.forward(int32(new Int32Array(65), [1, 65]), null));
+    },
+    'missing-folder'() {
+        const error = throws(['/nowhere/model'], () => load('/nowhere/model'));
+        check(error instanceof Reformer.FileError, error.constructor.name);
+    },
+    'truncated'() {
+        const folder = GLib.Dir.make_tmp('reformer-XXXXXX');
+        const names = ['config.json', 'model.safetensors'];
+        for (const name of names) {
+            const [, data] = GLib.file_get_contents(`${mixed}/${name}`);
+            GLib.file_set_contents(`${folder}/${name}`, name === 'config.json' ? data : data.subarray(0, 1000));
+        }
+        throws(['model.safetensors'], () => load(folder));
+        GLib.file_set_contents(`${folder}/config.json`, '{"model_type": "reformer", "hidden_size": "x"}');
+        throws(['hidden_size', 'x'], () => load(folder));
+        for (const name of names)
+            GLib.unlink(`${folder}/${name}`);
+        GLib.rmdir(folder);
+    },
+    'configuration'() {
+        invalid(['num_buckets', '7', 'even'], {numBuckets: [7], attnLayers: ['lsh']});
+        invalid(['hidden_act', 'prelu'], {hiddenAct: 'prelu'});
+        invalid(['axial_pos_embds_dim', '31'], {axialPosEmbdsDim: [8, 23]});
+        invalid(['attn_layers', 'global'], {attnLayers: ['global']});
+        invalid(['vocab_size', '-5'], {vocabSize: -5});
+    },
+    'head'() {
+        throws(['head', 'spans'], () => new Reformer.Model({device, config: config({head: Head.SPANS})}).prepare());
+        throws(['head', 'loss'], () => new Reformer.Model({device, config: config({head: Head.NONE})}).compute_loss(ids, null, ids));
+    },
+    'null'() {
+        throws(['null'], () => model.forward(null, null));
+        throws(['null'], () => model.compute_loss(ids, null, null));
+        throws(['null'], () => Reformer.Model.load(device, null, null));
+        throws(['null'], () => Tensor.fromArray(null, new Int32Array(1), [1]));
+    },
+    'integers'() {
+        throws(['numBuckets', '3', 'array'], () => new Reformer.Config({numBuckets: 3}));
+        throws(['axialPosShape', '1.5', 'index 1'], () => new Reformer.Config({axialPosShape: [1, 1.5]}));
+        throws(['axialPosShape', 'index 0'], () => new Reformer.Config({axialPosShape: ['a']}));
+        throws(['num_buckets', 'x'], () => config().num_buckets = new GLib.Variant('s', 'x'));
+        throws(['shape', 'constructor'], () => new Reformer.AxialPosition({device, shape: [1], dims: [1]}).shape = [2]);
+    },
+    'arguments'() {
+        throws(['nope'], () => new Reformer.Config({nope: 1}));
+        throws(['Array', 'Float32Array'], () => Tensor.fromArray(device, [1, 2], [2]));
+        throws(['undefined', 'Float32Array'], () => Tensor.fromArray(device));
+        throws(['3', 'array'], () => Tensor.fromArray(device, new Int32Array(3), 3));
+        throws(['[4]', '16 bytes', '12 bytes'], () => Tensor.fromArray(device, new Int32Array(3), [4]));
+        throws(['target', '2', '0 or 1'], () => new Reformer.Stack({device}).set_target(2));
+        throws(['without elements'], () => new Tensor().toFloat32Array());
+        throws([], () => new Reformer.Layer());
+    },
+    'devices'() {
+        throws(['voodoo'], () => Reformer.Device.find('voodoo'));
+        const error = throws(['bytes'], () => Tensor.new(device, DType.FLOAT32, [1 << 20, 1 << 24]));
+        check(error instanceof Reformer.DeviceError && error.matches(Reformer.DeviceError, Reformer.DeviceError.OUT_OF_MEMORY), error);
+    },
+    'stack'() {
+        const branch = new Reformer.FeedForward({device, hiddenSize: 32, feedForwardSize: 8});
+        throws(['99', '0 to 8'], () => model.get_stack().insert(99, 'mine', branch));
+        throws(['8'], () => model.get_stack().remove(8));
+        throws(['ReformerLinear', '[1, 4]', '3'], () => new Reformer.Linear({device, inFeatures: 3, outFeatures: 2}).forward(
+            Tensor.fromArray(device, new Float32Array(4), [1, 4]), new Reformer.Tape({device})));
+    },
+    'closed'() {
+        const mine = Reformer.Device.find(null);
+        const tensor = Tensor.fromArray(mine, new Int32Array([1, 2]), [1, 2]);
+        mine.close();
+        throws(['closed'], () => tensor.toInt32Array());
+        throws(['closed'], () => model.forward(ids, null));
+    },
+});

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Lists, layers and typical mistakes in Vala.
+
+Reformer.Device device;
+string mixed;
+
+delegate void Attempt () throws Error;
+
+// Calls what must throw an error whose message has all the words.
+Error? fails (string[] words, Attempt attempt) {
+    try {
+        attempt ();
+    } catch (Error e) {
+        Test.message ("%s", e.message);
+        foreach (var word in words) {
+            if (!(word in e.message)) {
+                Test.message ("it does not say %s", word);
+                Test.fail ();
+            }
+        }
+        return e;
+    }
+    Test.message ("nothing was thrown; expected %s", string.joinv (", ", words));
+    Test.fail ();
+    return null;
+}
+
+Reformer.Tensor int32s (int32[] values, int64[] shape) throws Error {
+    unowned uint8[] bytes = (uint8[]) values;
+    bytes.length = values.length * 4;
+    return new Reformer.Tensor.from_bytes (device, Reformer.DType.INT32, shape, new Bytes (bytes));
+}
+
+Reformer.Tensor float32s (float[] values, int64[] shape) throws Error {
+    unowned uint8[] bytes = (uint8[]) values;
+    bytes.length = values.length * 4;
+    return new Reformer.Tensor.from_bytes (device, Reformer.DType.FLOAT32, shape, new Bytes (bytes));
+}
+
+float[] floats_of (Reformer.Tensor tensor) throws Error {
+    var bytes = tensor.to_bytes ();
+    var values = new float[bytes.get_size () / 4];
+    Memory.copy (values, bytes.get_data (), bytes.get_size ());
+    return values;
+}
+
+Reformer.Tensor ids () throws Error {
+    var values = new int32[64];
+    for (int i = 0; i < values.length; i++)
+        values[i] = (i * 7) % 40;
+    return int32s (values, { 1, 64 });
+}
+
+Reformer.Model load () throws Error {
+    return Reformer.Model.load (device, File.new_for_path (mixed));
+}
+
+// A small configuration that is right.
+Reformer.Config config () {
+    var made = new Reformer.Config ();
+    made.vocab_size = 40;
+    made.hidden_size = 32;
+    made.num_attention_heads = 2;
+    made.attention_head_size = 16;
+    made.feed_forward_size = 64;
+    made.is_decoder = true;
+    made.set_axial_pos_shape ({ 8, 8 });
+    made.set_axial_pos_embds_dim ({ 8, 24 });
+    made.set_num_buckets ({ 4 });
+    return made;
+}
+
+// Both validate () and the first use say what does not fit.
+void invalid (string[] words, Reformer.Config config) {
+    fails (words, () => { config.validate (); });
+    fails (words, () => { new Reformer.Model (device, config).forward (ids (), null); });
+}
+
+// Half of a linear map.
+class Half : Reformer.Layer {
+    public Reformer.Linear inner;
+    public string how = "well";
+
+    public Half (Reformer.Device device, int width) {
+        Object (device: device, target: 1);
+        inner = new Reformer.Linear (device, width, width, true);
+        add_child ("inner", inner);
+    }
+
+    Reformer.Tensor halve (Reformer.Tensor tensor) throws Error {
+        var values = floats_of (tensor);
+        for (int i = 0; i < values.length; i++)
+            values[i] /= 2;
+        return float32s (values, tensor.get_shape ());
+    }
+
+    public override Reformer.Tensor forward (Reformer.Tensor input, Reformer.Tape tape) throws Error {
+        if (how == "throws")
+            throw new Reformer.ModelError.FAILED ("not to my taste");
+        return halve (inner.forward (input, tape));
+    }
+
+    public override Reformer.Tensor backward (Reformer.Tensor gradient, Reformer.Tape tape) throws Error {
+        return inner.backward (halve (gradient), tape);
+    }
+}
+
+void add (string name, owned Attempt test) {
+    Test.add_data_func ("/vala/" + name, () => {
+        try {
+            test ();
+        } catch (Error e) {
+            Test.message ("%s", e.message);
+            Test.fail ();
+        }
+    });
+}
+
+void check (bool condition, string text) {
+    if (!condition) {
+        Test.message ("wrong: %s", text);
+        Test.fail ();
+    }
+}
+
+void add_right () {
+    add ("lists", () => {
+        var made = config ();
+        check (made.get_num_buckets ().length == 1 && made.get_axial_pos_embds_dim ()[1] == 24, "lists of integers");
+        made.attn_layers = { "lsh", "local" };
+        check (made.get_n_layers () == 2 && made.validate (), "two layers");
+        var position = new Reformer.AxialPosition (device, { 2, 3 }, { 4, 5 });
+        check (position.max_length == 6 && position.hidden_size == 9, "axial positions");
+        check (load ().get_stack ().get_n_items () == 8, "branches");
+    });
+    add ("output", () => {
+        var output = load ().forward (ids (), null);
+        check (output.get_shape ().length == 3 && output.get_shape ()[2] == 40 && output.n_elements == 64 * 40, output.to_string ());
+    });
+    add ("layer", () => {
+        var model = load ();
+        var layer = new Half (device, 32);
+        model.stack.insert (2, "mine", layer);
+        double first = model.compute_gradients (ids (), null, ids ());
+        for (int step = 0; step < 5; step++) {
+            var parameters = model.get_parameters ();
+            for (uint i = 0; i < parameters.get_n_items (); i++) {
+                var parameter = (Reformer.Parameter) parameters.get_item (i);
+                var values = floats_of (parameter.value), slopes = floats_of (parameter.gradient);
+                for (int j = 0; j < values.length; j++)
+                    values[j] -= 0.1f * slopes[j];
+                parameter.value.upload (float32s (values, { values.length }).to_bytes ());
+            }
+            model.compute_gradients (ids (), null, ids ());
+        }
+        double last = model.compute_loss (ids (), null, ids ());
+        check (last < first - 0.2, "the loss went from %g to %g".printf (first, last));
+        layer.how = "throws";
+        fails ({ "not to my taste" }, () => { model.forward (ids (), null); });
+        layer.how = "well";
+        check (model.compute_loss (ids (), null, ids ()) == last, "nothing is lost");
+    });
+}
+
+void add_input () {
+    add ("dtype", () => {
+        var model = load ();
+        fails ({ "tokens", "float32", "int32" }, () => { model.forward (float32s (new float[64], { 1, 64 }), null); });
+        fails ({ "mask", "float32" }, () => { model.forward (ids (), float32s (new float[64], { 1, 64 })); });
+    });
+    add ("shape", () => {
+        var model = load ();
+        fails ({ "tokens", "[64]", "[B, T]" }, () => { model.forward (int32s (new int32[64], { 64 }), null); });
+        fails ({ "mask", "[1, 3]", "[1, 64]" }, () => { model.forward (ids (), int32s ({ 1, 1, 1 }, { 1, 3 })); });
+    });
+    add ("id", () => {
+        var model = load ();
+        fails ({ "40", "position 1", "0 to 39" }, () => { model.forward (int32s ({ 1, 40 }, { 1, 2 }), null); });
+    });
+    add ("labels", () => {
+        var model = load ();
+        fails ({ "labels", "no target" }, () => { model.compute_gradients (int32s ({ 1, 2 }, { 1, 2 }), null, int32s ({ -100, -100 }, { 1, 2 })); });
+    });
+    add ("too-long", () => {
+        var model = load ();
+        fails ({ "65", "64", "axial_pos_shape" }, () => { model.forward (int32s (new int32[65], { 1, 65 }), null); });
+    });
+}
+
+void add_files () {
+    add ("missing-folder", () => {
+        var error = fails ({ "/nowhere/model" }, () => { Reformer.Model.load (device, File.new_for_path ("/nowhere/model")); });
+        check (error is Reformer.FileError, "a FileError");
+    });
+    add ("truncated", () => {
+        var folder = DirUtils.make_tmp ("reformer-XXXXXX");
+        uint8[] data;
+        FileUtils.get_data (mixed + "/config.json", out data);
+        FileUtils.set_data (folder + "/config.json", data);
+        FileUtils.get_data (mixed + "/model.safetensors", out data);
+        FileUtils.set_data (folder + "/model.safetensors", data[0:1000]);
+        fails ({ "model.safetensors" }, () => { Reformer.Model.load (device, File.new_for_path (folder)); });
+        FileUtils.set_contents (folder + "/config.json", "{\"model_type\": \"reformer\", \"hidden_size\": \"x\"}");
+        fails ({ "hidden_size", "x" }, () => { Reformer.Model.load (device, File.new_for_path (folder)); });
+        FileUtils.unlink (folder + "/config.json");
+        FileUtils.unlink (folder + "/model.safetensors");
+        DirUtils.remove (folder);
+    });
+    add ("cancelled", () => {
+        var cancellable = new Cancellable ();
+        cancellable.cancel ();
+        var error = fails ({}, () => { Reformer.Model.load (device, File.new_for_path (mixed), cancellable); });
+        check (error is IOError.CANCELLED, "cancelled");
+    });
+}
+
+void add_settings () {
+    add ("buckets", () => {
+        var wrong = config ();
+        wrong.attn_layers = { "lsh" };
+        wrong.set_num_buckets ({ 7 });
+        invalid ({ "num_buckets", "7", "even" }, wrong);
+    });
+    add ("activation", () => {
+        var wrong = config ();
+        wrong.hidden_act = "prelu";
+        invalid ({ "hidden_act", "prelu" }, wrong);
+    });
+    add ("sizes", () => {
+        var wrong = config ();
+        wrong.set_axial_pos_embds_dim ({ 8, 23 });
+        invalid ({ "axial_pos_embds_dim", "31" }, wrong);
+        wrong = config ();
+        wrong.vocab_size = -5;
+        invalid ({ "vocab_size", "-5" }, wrong);
+        wrong = config ();
+        wrong.attn_layers = { "global" };
+        invalid ({ "attn_layers", "global" }, wrong);
+    });
+    add ("head", () => {
+        var wrong = config ();
+        wrong.head = Reformer.Head.SPANS;
+        fails ({ "head", "spans" }, () => { new Reformer.Model (device, wrong).prepare (); });
+        var bare = config ();
+        bare.head = Reformer.Head.NONE;
+        fails ({ "head", "loss" }, () => { new Reformer.Model (device, bare).compute_loss (ids (), null, ids ()); });
+    });
+}
+
+void add_objects () {
+    add ("tensors", () => {
+        fails ({ "[4]", "16 bytes", "12 bytes" }, () => { int32s ({ 1, 2, 3 }, { 4 }); });
+        fails ({ "[2, -1]", "-1" }, () => { new Reformer.Tensor (device, Reformer.DType.FLOAT32, { 2, -1 }); });
+        var error = fails ({ "bytes" }, () => { new Reformer.Tensor (device, Reformer.DType.FLOAT32, { 1 << 20, 1 << 24 }); });
+        check (error is Reformer.DeviceError.OUT_OF_MEMORY, "out of memory");
+    });
+    add ("devices", () => {
+        var error = fails ({ "voodoo" }, () => { Reformer.Device.find ("voodoo"); });
+        check (error is Reformer.DeviceError.NOT_FOUND, "not found");
+    });
+    add ("stack", () => {
+        var model = load ();
+        fails ({ "99", "0 to 8" }, () => { model.stack.insert (99, "mine", new Half (device, 32)); });
+        fails ({ "8" }, () => { model.stack.remove (8); });
+        fails ({ "name" }, () => { model.stack.insert (0, "", new Half (device, 32)); });
+    });
+    add ("layers", () => {
+        var tape = new Reformer.Tape (device);
+        var linear = new Reformer.Linear (device, 3, 2, true);
+        fails ({ "ReformerLinear", "[1, 4]", "3" }, () => { linear.forward (float32s (new float[4], { 1, 4 }), tape); });
+        fails ({ "ReformerLinear", "tape" }, () => { linear.backward (float32s (new float[2], { 1, 2 }), tape); });
+    });
+    add ("closed", () => {
+        var model = load ();
+        var tokens = ids ();
+        device.close ();
+        var error = fails ({ "closed" }, () => { model.forward (tokens, null); });
+        check (error is Reformer.DeviceError.LOST, "lost");
+        fails ({ "closed" }, () => { tokens.to_bytes (); });
+        device = Reformer.Device.get_default ();
+        check (ids ().n_elements == 64, "opened again");
+    });
+}
+
+int main (string[] args) {
+    Test.init (ref args);
+    mixed = Path.build_filename (Environment.get_variable ("G_TEST_SRCDIR"), "golden", "mixed");
+    try {
+        device = Reformer.Device.get_default ();
+    } catch (Error e) {
+        error ("%s", e.message);
+    }
+    add_right ();
+    add_input ();
+    add_files ();
+    add_settings ();
+    add_objects ();
+    return Test.run ();
+}
