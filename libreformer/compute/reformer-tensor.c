@@ -527,6 +527,15 @@ reformer_tensor_reshape (ReformerTensor  *self,
   return make (self->device, self->dtype, shape, n_dims, n_elements, reformer_buffer_ref (self->buffer));
 }
 
+static gboolean
+check_elements (ReformerTensor  *self,
+                GError         **error)
+{
+  if (self->buffer == NULL)
+    g_set_error_literal (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "a tensor without elements: it was made without a device and a shape");
+  return self->buffer != NULL;
+}
+
 /**
  * reformer_tensor_to_bytes:
  * @self: a tensor
@@ -546,6 +555,8 @@ reformer_tensor_to_bytes (ReformerTensor  *self,
 
   g_return_val_if_fail (REFORMER_IS_TENSOR (self), NULL);
 
+  if (!check_elements (self, error))
+    return NULL;
   run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
   n_bytes = reformer_tensor_get_n_bytes (self);
   data = g_try_malloc (n_bytes);
@@ -628,15 +639,9 @@ reformer_tensor_map (ReformerTensor  *self,
 {
   g_return_val_if_fail (REFORMER_IS_TENSOR (self), NULL);
 
-  if (!reformer_device_synchronize (self->device, error))
+  if (!check_elements (self, error) || !reformer_device_synchronize (self->device, error))
     return NULL;
 
-  if (self->buffer == NULL)
-    {
-      g_set_error_literal (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID,
-                           "a tensor without elements: it was made without a device and a shape");
-      return NULL;
-    }
   if (self->buffer->host == NULL)
     {
       g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT,
