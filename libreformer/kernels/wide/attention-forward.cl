@@ -220,7 +220,7 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
 }
 
 // delta = dout . out, 0 where masked. Global size: tokens, heads, rows.
-__kernel void
+__kernel __attribute__ ((vec_type_hint (vec))) void
 attention_delta (SPAN (const float, out), SPAN (const float, dout), SPAN (const uchar, mask), SPAN (float, delta), int T, int rows, int stride, int flags)
 {
   const int t = get_global_id (0), h = get_global_id (1), row = get_global_id (2);
