@@ -21,7 +21,7 @@ typedef struct
 
 /* Without `circular` a window ends where its round's sequence does: chunks round * chunks ... round * chunks + chunks - 1 see each other only. */
 static inline ReformerAttentionShape
-reformer_attention_shape (const ReformerAttention *attention)
+reformer_attention_shape (const ReformerAttentionArgs *attention)
 {
   const gboolean full = attention->chunk >= attention->T;
   ReformerAttentionShape shape = { 0 };
@@ -38,11 +38,11 @@ reformer_attention_shape (const ReformerAttention *attention)
 
 /* attention-simt.c */
 void reformer_attention_simt_forward  (ReformerRun             *run,
-                                       const ReformerAttention *attention,
+                                       const ReformerAttentionArgs *attention,
                                        ReformerSpan             out,
                                        ReformerSpan             stats);
 void reformer_attention_simt_backward (ReformerRun             *run,
-                                       const ReformerAttention *attention,
+                                       const ReformerAttentionArgs *attention,
                                        ReformerSpan             out,
                                        ReformerSpan             stats,
                                        ReformerSpan             dout,

@@ -5,7 +5,9 @@
 
 G_BEGIN_DECLS
 
-/* The one attention operation: queries look at keys through an order (a permutation of tokens, one a round), a window of chunks in that order, and masks
+/* (The struct is ReformerAttentionArgs because ReformerAttention is the public class of layers/.)
+ *
+ * The one attention operation: queries look at keys through an order (a permutation of tokens, one a round), a window of chunks in that order, and masks
  * on token positions. Scores never reach memory. Several rounds are joined by their log-sum-exps, exactly (spec 3.4.4 to 3.5, section 6).
  *
  *   q, k, v, out and gradients   [rows][T][stride], head h of the group in columns h * head_size ...
@@ -37,15 +39,15 @@ typedef struct
   ReformerDropout dropout;    /* of the weights; row b is sequence dropout.sequence + b; index ((first_head + h) * rounds * T + place in the ring) * window + slot,
                                * window = keys of a window, slot = the key's number in it */
   int             first_head; /* number of the group's first head in the layer */
-} ReformerAttention;
+} ReformerAttentionArgs;
 
 void reformer_attention_forward  (ReformerRun             *run,
-                                  const ReformerAttention *attention,
+                                  const ReformerAttentionArgs *attention,
                                   ReformerSpan             out,
                                   ReformerSpan             stats);
 /* From the joined out and stats of the forward. dq, dk (no tensor when keys are shared: dq then holds both) and dv are set. */
 void reformer_attention_backward (ReformerRun             *run,
-                                  const ReformerAttention *attention,
+                                  const ReformerAttentionArgs *attention,
                                   ReformerSpan             out,
                                   ReformerSpan             stats,
                                   ReformerSpan             dout,
