@@ -38,7 +38,8 @@ install_packages () {
 # Intel's runtime for CPUs comes from PyPI; oclgrind is used as one more runtime. Both are put into the build folder.
 install_intel () {
   if [ ! -d build/intel/vendors ]; then
-    /usr/bin/python3 -m venv build/intel/venv && build/intel/venv/bin/pip install -q intel-opencl-rt intel-cmplr-lib-rt
+    mkdir -p build/intel
+    /usr/bin/python3 -m venv build/intel/venv && build/intel/venv/bin/pip install -q --disable-pip-version-check intel-opencl-rt intel-cmplr-lib-rt 2>build/intel/pip.log
     library=$(find "$PWD/build/intel/venv" -name libintelocl.so 2>/dev/null | head -n 1)
     if [ -n "$library" ]; then
       mkdir -p build/intel/vendors
