@@ -71,6 +71,18 @@ reformer_device_is_planner (ReformerDevice *self)
   return self->planner;
 }
 
+char *
+reformer_device_describe (ReformerDevice *self)
+{
+  gboolean closed;
+
+  reformer_device_lock (self);
+  closed = self->closed;
+  reformer_device_unlock (self);
+
+  return g_strconcat (self->name, closed ? " (closed)" : self->planner ? " (a planner)" : "", NULL);
+}
+
 guint64
 reformer_device_get_largest (ReformerDevice *self)
 {

@@ -20,6 +20,8 @@ gsize           reformer_device_get_max_group    (ReformerDevice *self);
 ReformerDevice *reformer_device_none             (void);
 /* Made by reformer_device_new_planner(). */
 gboolean        reformer_device_is_planner       (ReformerDevice *self);
+/* Its name, and whether it is a planner or closed: what tells it from another of the same name. */
+char           *reformer_device_describe         (ReformerDevice *self);
 /* Of a planner: the most bytes that were asked for at once. */
 guint64         reformer_device_get_largest      (ReformerDevice *self);
 

@@ -52,8 +52,11 @@ check_span (ReformerRun        *run,
   const gsize n_elements = reformer_tensor_get_n_elements (span->tensor);
 
   if (reformer_tensor_get_device (span->tensor) != run->device)
-    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "%s: a tensor is on device %s, the work on %s", what,
-                       reformer_device_get_name (reformer_tensor_get_device (span->tensor)), reformer_device_get_name (run->device));
+    {
+      g_autofree char *seen = reformer_device_describe (reformer_tensor_get_device (span->tensor)), *wanted = reformer_device_describe (run->device);
+
+      reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "%s: a tensor is on device %s, the work on %s", what, seen, wanted);
+    }
   else if (span->offset > n_elements || n > n_elements - span->offset)
     reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID,
                        "%s: elements %" G_GSIZE_FORMAT " to %" G_GSIZE_FORMAT " wanted of a tensor of %" G_GSIZE_FORMAT, what, span->offset,

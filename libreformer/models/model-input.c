@@ -82,8 +82,9 @@ check_tensor (ReformerModel  *self,
     }
   if (reformer_tensor_get_device (tensor) != self->device)
     {
-      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "%s: on the device %s; wanted the model's, %s", name,
-                         reformer_device_get_name (reformer_tensor_get_device (tensor)), reformer_device_get_name (self->device));
+      g_autofree char *seen = reformer_device_describe (reformer_tensor_get_device (tensor)), *wanted = reformer_device_describe (self->device);
+
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "%s: on the device %s; wanted the model's, %s", name, seen, wanted);
       return FALSE;
     }
   return TRUE;
