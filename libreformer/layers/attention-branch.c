@@ -387,6 +387,23 @@ group_backward (Work           *work,
   project_backward (work, group, gradients, dx);
 }
 
+/* What accumulate() saved of a group. */
+static void
+group_take (Work  *work,
+            Group *group)
+{
+  const gsize n = work->N * (gsize) group->width, one = work->N * (gsize) group->heads;
+  const gboolean ordered = work->pass.buckets != NULL;
+
+  group->stats = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_FLOAT32, 2 * one);
+  group->out = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_FLOAT32, n);
+  group->order = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_INT32,
+                                     ordered ? reformer_tensor_get_n_elements (work->pass.buckets) / (gsize) work->self->heads * (gsize) group->heads : 0);
+  group->v = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_FLOAT32, n);
+  group->k = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_FLOAT32, work->self->projections[1] != NULL ? n : 0);
+  group->q = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_FLOAT32, n);
+}
+
 static void
 accumulate_backward (ReformerLayer  *layer,
                      ReformerTensor *x,
@@ -396,13 +413,14 @@ accumulate_backward (ReformerLayer  *layer,
                      ReformerTape   *tape)
 {
   ReformerAttention *self = REFORMER_ATTENTION (layer);
+  const ReformerAttentionKind *kind = reformer_attention_get_kind (self);
   ReformerRun *run = reformer_tape_get_run (tape);
   const char *part = reformer_run_part (run, "attention");
   g_auto (Work) work = { NULL };
 
   if (work_begin (&work, self, x, tape))
     {
-      work.pass.buckets = reformer_tape_restore (tape);
+      work.pass.buckets = reformer_tape_take (tape, self, REFORMER_DTYPE_UINT16, kind->n_buckets != NULL ? kind->n_buckets (self, &work.pass) : 0);
       work.pass.chosen = TRUE;
     }
   for (int i = work.n_groups - 1; i >= 0 && reformer_run_ok (run); i--)
@@ -411,16 +429,11 @@ accumulate_backward (ReformerLayer  *layer,
 
       group_begin (&work, &group, i);
       if (work.everything)
-        {
-          group.stats = reformer_tape_restore (tape);
-          group.out = reformer_tape_restore (tape);
-          group.order = reformer_tape_restore (tape);
-          group.v = reformer_tape_restore (tape);
-          group.k = reformer_tape_restore (tape);
-          group.q = reformer_tape_restore (tape);
-        }
+        group_take (&work, &group);
       else
         group_forward (&work, &group);
+      if (!reformer_run_ok (run))
+        break;
       if (rebuild != NULL)
         group_output (&work, &group, rebuild, REFORMER_STORE_SUBTRACT);
       group_backward (&work, &group, dy, dx);

@@ -40,6 +40,9 @@ typedef struct
   void (*begin) (ReformerAttention     *self,
                  ReformerAttentionPass *pass,
                  ReformerTape          *tape);
+  /* NULL where `begin` is. Elements of pass->buckets; 0: it is NULL. */
+  gsize (*n_buckets) (ReformerAttention           *self,
+                      const ReformerAttentionPass *pass);
   /* May be NULL. Fills args->order and rounds from args->q of the heads in args; returns the order (owned by the caller), NULL for natural order. */
   ReformerTensor *(*order) (ReformerAttention     *self,
                             ReformerAttentionPass *pass,

@@ -48,6 +48,12 @@ void               reformer_layer_set_number          (ReformerLayer        *sel
 /* Prefixes the names of all parameters and buffers, children included. */
 void               reformer_layer_set_prefix          (ReformerLayer        *self,
                                                        const char           *prefix);
+/* Takes it off again, from the names that have it. */
+void               reformer_layer_drop_prefix         (ReformerLayer        *self,
+                                                       const char           *prefix);
+/* Whether it is `other` or has it among its children, or theirs. */
+gboolean           reformer_layer_has                 (ReformerLayer        *self,
+                                                       ReformerLayer        *other);
 /* A child whose parameters keep their names, and its end. */
 void               reformer_layer_adopt               (ReformerLayer        *self,
                                                        ReformerLayer        *child);

@@ -216,8 +216,8 @@ accumulate_backward (ReformerLayer  *layer,
       piece = MIN (N, reformer_tape_get_piece (tape, F));
       if (everything)
         {
-          s.h = reformer_tape_restore (tape);
-          s.u = reformer_tape_restore (tape);
+          s.h = reformer_tape_take (tape, layer, REFORMER_DTYPE_FLOAT32, N * (gsize) F);
+          s.u = reformer_tape_take (tape, layer, REFORMER_DTYPE_FLOAT32, N * (gsize) H);
         }
       else
         {

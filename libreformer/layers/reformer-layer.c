@@ -172,6 +172,7 @@ reformer_layer_forward (ReformerLayer   *self,
 {
   GError *local = NULL;
   ReformerTensor *output;
+  ReformerTapePlace place;
 
   g_return_val_if_fail (REFORMER_IS_LAYER (self), NULL);
   g_return_val_if_fail (REFORMER_IS_TENSOR (input), NULL);
@@ -179,7 +180,8 @@ reformer_layer_forward (ReformerLayer   *self,
 
   if (!check_written (self, "forward", REFORMER_LAYER_GET_CLASS (self)->forward != NULL, error))
     return NULL;
-  if (reformer_tape_get_depth (tape) == 0)
+  place = reformer_tape_get_place (tape);
+  if (place.depth == 0)
     reformer_tape_forget_packed (tape);
   reformer_layer_reset (self, reformer_tape_get_run (tape), reformer_tape_get_seed (tape));
   output = check_result (self, "forward", REFORMER_LAYER_GET_CLASS (self)->forward (self, input, tape, &local), &local);
@@ -187,6 +189,7 @@ reformer_layer_forward (ReformerLayer   *self,
     {
       g_clear_object (&output);
       g_propagate_error (error, local);
+      reformer_tape_go_back (tape, &place); /* what a layer pushed before it failed is nobody's */
     }
   return output;
 }
@@ -336,7 +339,7 @@ reformer_layer_add_child (ReformerLayer *self,
 
   g_return_if_fail (REFORMER_IS_LAYER (self));
   g_return_if_fail (name != NULL);
-  g_return_if_fail (REFORMER_IS_LAYER (child) && child != self);
+  g_return_if_fail (REFORMER_IS_LAYER (child) && !reformer_layer_has (child, self));
 
   prefix = g_strconcat (name, ".", NULL);
   reformer_layer_set_prefix (child, prefix);
@@ -361,6 +364,20 @@ reformer_layer_disown (ReformerLayer *self,
   g_ptr_array_remove (priv->children, child);
 }
 
+gboolean
+reformer_layer_has (ReformerLayer *self,
+                    ReformerLayer *other)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  if (self == other)
+    return TRUE;
+  for (guint i = 0; i < priv->children->len; i++)
+    if (reformer_layer_has (priv->children->pdata[i], other))
+      return TRUE;
+  return FALSE;
+}
+
 static void
 add_prefix (GPtrArray  *list,
             const char *prefix)
@@ -382,6 +399,30 @@ reformer_layer_set_prefix (ReformerLayer *self,
 
   add_prefix (parameters, prefix);
   add_prefix (buffers, prefix);
+}
+
+static void
+drop_prefix (GPtrArray  *list,
+             const char *prefix)
+{
+  for (guint i = 0; i < list->len; i++)
+    {
+      const char *name = reformer_parameter_get_name (list->pdata[i]);
+
+      if (g_str_has_prefix (name, prefix))
+        reformer_parameter_set_name (list->pdata[i], name + strlen (prefix));
+    }
+}
+
+void
+reformer_layer_drop_prefix (ReformerLayer *self,
+                            const char    *prefix)
+{
+  g_autoptr (GPtrArray) parameters = reformer_layer_list_parameters (self);
+  g_autoptr (GPtrArray) buffers = reformer_layer_list_buffers (self);
+
+  drop_prefix (parameters, prefix);
+  drop_prefix (buffers, prefix);
 }
 
 static ReformerParameter *
@@ -662,8 +703,11 @@ reformer_layer_accumulate (ReformerLayer  *self,
   else
     {
       GError *error = NULL;
-      g_autoptr (ReformerTensor) y = reformer_layer_forward (self, x, tape, &error);
+      g_autoptr (ReformerTensor) y = NULL;
 
+      if (reformer_tape_get_record (tape) == REFORMER_RECORD_EVERYTHING)
+        reformer_tape_mark (tape);
+      y = reformer_layer_forward (self, x, tape, &error);
       if (y != NULL)
         add_tensor (self, "forward", y, target, REFORMER_STORE_ADD, run);
       else
@@ -696,6 +740,7 @@ reformer_layer_accumulate_backward (ReformerLayer  *self,
       if (record != REFORMER_RECORD_EVERYTHING)
         {
           reformer_tape_set_record (tape, REFORMER_RECORD_EVERYTHING);
+          reformer_tape_mark (tape);
           y = reformer_layer_forward (self, x, tape, &error);
           reformer_tape_set_record (tape, record);
           if (y != NULL && rebuild != NULL)
@@ -705,7 +750,10 @@ reformer_layer_accumulate_backward (ReformerLayer  *self,
       if (error == NULL)
         gradient = reformer_layer_backward (self, dy, tape, &error);
       if (gradient != NULL)
-        add_tensor (self, "backward", gradient, dx, REFORMER_STORE_ADD, run);
+        {
+          add_tensor (self, "backward", gradient, dx, REFORMER_STORE_ADD, run);
+          reformer_tape_check_mark (tape, self);
+        }
       else
         reformer_run_take (run, error);
     }

@@ -43,6 +43,15 @@ G_DEFINE_FINAL_TYPE (ReformerLshAttention, reformer_lsh_attention, REFORMER_TYPE
 
 /* ---- Hashing and sorting, for the attention block ---- */
 
+static gsize
+n_buckets (ReformerAttention           *attention,
+           const ReformerAttentionPass *pass)
+{
+  if (pass->T <= attention->chunk)
+    return 0;
+  return (gsize) attention->heads * (gsize) REFORMER_LSH_ATTENTION (attention)->num_hashes * (gsize) pass->B * (gsize) pass->T;
+}
+
 static void
 begin (ReformerAttention     *attention,
        ReformerAttentionPass *pass,
@@ -57,7 +66,7 @@ begin (ReformerAttention     *attention,
       reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG, "%s", self->problem);
       return;
     }
-  if (pass->T <= attention->chunk)
+  if (n_buckets (attention, pass) == 0)
     return;
   part = reformer_run_part (run, "buckets");
   pass->buckets = reformer_run_new (run, REFORMER_DTYPE_UINT16, 4, (gint64) attention->heads, (gint64) self->num_hashes, (gint64) pass->B, (gint64) pass->T);
@@ -103,7 +112,7 @@ order (ReformerAttention     *attention,
   return places;
 }
 
-static const ReformerAttentionKind lsh_kind = { TRUE, TRUE, begin, order };
+static const ReformerAttentionKind lsh_kind = { TRUE, TRUE, begin, n_buckets, order };
 
 /* ---- Object ---- */
 
@@ -142,7 +151,8 @@ reformer_lsh_attention_constructed (GObject *object)
   for (int i = 0; i < self->n_factors; i++)
     columns += self->factors[i] / 2;
   self->rotations = reformer_layer_make_buffer (REFORMER_LAYER (self), "self_attention.rotations", (ReformerStart) { .deviation = 1, .by_round = TRUE }, 4,
-                                                (gint64) attention->heads, (gint64) attention->head_size, (gint64) self->num_hashes, columns);
+                                                (gint64) attention->heads, (gint64) attention->head_size, (gint64) self->num_hashes,
+                                                MAX (columns, 1)); /* factors that do not fit are told of by the first use */
 }
 
 static void

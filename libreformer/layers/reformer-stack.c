@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/stack-private.h"
 
+#include "compute/device-private.h"
 #include "ops/elementwise.h"
 
 /**
@@ -383,6 +384,68 @@ reformer_stack_add (ReformerStack *self,
   put (self, self->branches->len, name, prefix, self->branches->len + 1, branch);
 }
 
+static gboolean
+check_place (ReformerStack  *self,
+             guint           position,
+             const char     *name,
+             GError        **error)
+{
+  const gsize length = strlen (name);
+
+  if (position > self->branches->len)
+    {
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "position is %u; wanted 0 to %u, the number of branches", position, self->branches->len);
+      return FALSE;
+    }
+  if (length == 0 || length > 200)
+    {
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the branch's name has %zu characters; wanted 1 to 200", length);
+      return FALSE;
+    }
+  for (const char *p = name; *p != '\0'; p++)
+    if (g_ascii_iscntrl (*p) || !g_utf8_validate (name, (gssize) length, NULL))
+      {
+        g_set_error_literal (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the branch's name is no plain text; wanted UTF-8 without control characters");
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static gboolean
+check_branch (ReformerStack  *self,
+              const char     *name,
+              ReformerLayer  *branch,
+              GError        **error)
+{
+  ReformerDevice *device = reformer_layer_get_device (REFORMER_LAYER (self)), *seen = reformer_layer_get_device (branch);
+
+  for (guint i = 0; i < self->branches->len; i++)
+    if (g_str_equal (name, self->names->pdata[i]))
+      {
+        g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the stack has a branch named '%s' already; wanted a name of its own", name);
+        return FALSE;
+      }
+    else if (branch == self->branches->pdata[i])
+      {
+        g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the layer for '%s' is in the stack already, as '%s'; wanted a layer of its own", name,
+                     (const char *) self->names->pdata[i]);
+        return FALSE;
+      }
+  if (reformer_layer_has (branch, REFORMER_LAYER (self)))
+    {
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the layer for '%s' is the stack itself, or holds it; wanted another layer", name);
+      return FALSE;
+    }
+  if (device != NULL && seen != NULL && device != seen)
+    {
+      g_autofree char *a = reformer_device_describe (seen), *b = reformer_device_describe (device);
+
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the layer for '%s' is on the device %s; wanted the stack's, %s", name, a, b);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 /**
  * reformer_stack_insert:
  * @self: a stack
@@ -393,7 +456,7 @@ reformer_stack_add (ReformerStack *self,
  *
  * Puts a branch between others. Their roles stay what they are; see [property@Layer:target].
  *
- * Returns: %TRUE, or %FALSE with @error set: [error@ModelError] for a position or name that does not fit
+ * Returns: %TRUE, or %FALSE with @error set: [error@ModelError] for a position, name or layer that does not fit
  */
 gboolean
 reformer_stack_insert (ReformerStack  *self,
@@ -408,22 +471,8 @@ reformer_stack_insert (ReformerStack  *self,
   g_return_val_if_fail (name != NULL, FALSE);
   g_return_val_if_fail (REFORMER_IS_LAYER (branch), FALSE);
 
-  if (position > self->branches->len)
-    {
-      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "position is %u; wanted 0 to %u, the number of branches", position, self->branches->len);
-      return FALSE;
-    }
-  for (guint i = 0; i < self->names->len; i++)
-    if (g_str_equal (name, self->names->pdata[i]))
-      {
-        g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the stack has a branch named '%s' already; wanted a name of its own", name);
-        return FALSE;
-      }
-  if (name[0] == '\0' || strlen (name) > 200)
-    {
-      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the branch's name has %zu characters; wanted 1 to 200", strlen (name));
-      return FALSE;
-    }
+  if (!check_place (self, position, name, error) || !check_branch (self, name, branch, error))
+    return FALSE;
   prefix = g_strconcat (self->prefix, "extra.", name, ".", NULL);
   /* a number by name, beyond those of the stack's own branches: where it is put changes no dropout */
   put (self, position, name, prefix, 0x08000000u | (g_str_hash (name) & 0x07ffffffu), branch);
@@ -445,6 +494,8 @@ reformer_stack_remove (ReformerStack  *self,
                        guint           position,
                        GError        **error)
 {
+  g_autofree char *own = NULL, *inserted = NULL;
+
   g_return_val_if_fail (REFORMER_IS_STACK (self), FALSE);
 
   if (position >= self->branches->len)
@@ -452,6 +503,10 @@ reformer_stack_remove (ReformerStack  *self,
       g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "position is %u; the stack has %u branches", position, self->branches->len);
       return FALSE;
     }
+  own = g_strconcat (self->prefix, self->names->pdata[position], ".", NULL);
+  inserted = g_strconcat (self->prefix, "extra.", self->names->pdata[position], ".", NULL);
+  reformer_layer_drop_prefix (self->branches->pdata[position], own);
+  reformer_layer_drop_prefix (self->branches->pdata[position], inserted);
   reformer_layer_disown (REFORMER_LAYER (self), self->branches->pdata[position]);
   g_ptr_array_remove_index (self->branches, position);
   g_ptr_array_remove_index (self->names, position);

@@ -3,6 +3,8 @@
 
 #include "compute/device-private.h"
 
+#include <libreformer/layers/reformer-model-error.h>
+
 /**
  * ReformerTape:
  *
@@ -25,6 +27,7 @@ struct _ReformerTape
   ReformerDevice *device;
   ReformerRun     run;
   GPtrArray      *saved; /* ReformerTensor or NULL */
+  GArray         *marks; /* guint: depths */
   GHashTable     *packed; /* PackedKey to ReformerTensor */
   ReformerTensor *mask;
   GCancellable   *cancellable;
@@ -109,6 +112,7 @@ reformer_tape_finalize (GObject *object)
   ReformerTape *self = REFORMER_TAPE (object);
 
   g_ptr_array_unref (self->saved);
+  g_array_unref (self->marks);
   g_hash_table_unref (self->packed);
   g_clear_object (&self->device);
   G_OBJECT_CLASS (reformer_tape_parent_class)->finalize (object);
@@ -271,6 +275,7 @@ static void
 reformer_tape_init (ReformerTape *self)
 {
   self->saved = g_ptr_array_new_with_free_func (unref_or_null);
+  self->marks = g_array_new (FALSE, FALSE, sizeof (guint));
   self->packed = g_hash_table_new_full (packed_hash, packed_equal, g_free, unref_or_null);
   self->record = REFORMER_RECORD_EVERYTHING;
 }
@@ -627,6 +632,67 @@ ReformerTensor *
 reformer_tape_restore (ReformerTape *self)
 {
   return self->saved->len > 0 ? g_ptr_array_steal_index (self->saved, self->saved->len - 1) : NULL;
+}
+
+void
+reformer_tape_mark (ReformerTape *self)
+{
+  g_array_append_val (self->marks, self->saved->len);
+}
+
+void
+reformer_tape_check_mark (ReformerTape *self,
+                          gpointer      layer)
+{
+  const guint n = self->marks->len, before = n > 0 ? g_array_index (self->marks, guint, n - 1) : 0;
+
+  if (self->saved->len != before)
+    reformer_run_fail (&self->run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT,
+                       "backward of %s left %u tensors on the tape; wanted the %u that were there before its forward: it must pop all that its forward pushed, and no more",
+                       G_OBJECT_TYPE_NAME (layer), self->saved->len, before);
+  if (n > 0)
+    g_array_set_size (self->marks, n - 1);
+}
+
+ReformerTapePlace
+reformer_tape_get_place (ReformerTape *self)
+{
+  return (ReformerTapePlace) { self->saved->len, self->marks->len };
+}
+
+void
+reformer_tape_go_back (ReformerTape            *self,
+                       const ReformerTapePlace *place)
+{
+  g_array_set_size (self->marks, MIN (self->marks->len, place->n_marks));
+  while (self->saved->len > place->depth)
+    {
+      g_autoptr (ReformerTensor) left = reformer_tape_restore (self);
+    }
+}
+
+ReformerTensor *
+reformer_tape_take (ReformerTape  *self,
+                    gpointer       layer,
+                    ReformerDType  dtype,
+                    gsize          n_elements)
+{
+  g_autoptr (ReformerTensor) tensor = NULL;
+  g_autofree char *seen = NULL;
+  const gboolean empty = self->saved->len == 0;
+
+  if (!reformer_run_ok (&self->run))
+    return NULL;
+  tensor = reformer_tape_restore (self);
+  if (!empty && tensor == NULL && n_elements == 0)
+    return NULL;
+  if (tensor != NULL && reformer_tensor_get_dtype (tensor) == dtype && reformer_tensor_get_n_elements (tensor) == n_elements)
+    return g_steal_pointer (&tensor);
+  seen = tensor != NULL ? reformer_tensor_to_string (tensor) : g_strdup ("nothing");
+  reformer_run_fail (&self->run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT,
+                     "backward of %s: %s on the tape where its forward had pushed something else; each backward must pop all that its forward pushed, in reverse order",
+                     G_OBJECT_TYPE_NAME (layer), seen);
+  return NULL;
 }
 
 /* ---- The run ---- */

@@ -87,8 +87,11 @@ reformer_stack_run_backward (ReformerStack   *self,
     {
       g_autoptr (ReformerLayer) branch = g_list_model_get_item (G_LIST_MODEL (self), i);
       const int target = n_streams == 2 ? reformer_layer_get_target (branch) : 0, source = n_streams == 2 ? 1 - target : 0;
-      g_autoptr (ReformerTensor) x = keep == REFORMER_KEEP_NOTHING ? g_object_ref (streams[source]) : reformer_tape_restore (tape);
+      g_autoptr (ReformerTensor) x = keep == REFORMER_KEEP_NOTHING ? g_object_ref (streams[source])
+                                                                   : reformer_tape_take (tape, self, REFORMER_DTYPE_FLOAT32, reformer_tensor_get_n_elements (streams[0]));
 
+      if (x == NULL)
+        break;
       if (n_streams == 2)
         reformer_layer_accumulate_backward (branch, x, keep == REFORMER_KEEP_NOTHING ? streams[target] : NULL, gradients[target], gradients[source], tape);
       else

@@ -28,6 +28,26 @@ gboolean        reformer_tape_check      (ReformerTape      *self,
 void            reformer_tape_save       (ReformerTape      *self,
                                           ReformerTensor    *tensor);
 ReformerTensor *reformer_tape_restore    (ReformerTape      *self);
+/* Around a layer written elsewhere: notes how deep the tape is before its forward pass, and fails the run where it is not as deep after its backward pass. */
+void            reformer_tape_mark       (ReformerTape      *self);
+void            reformer_tape_check_mark (ReformerTape      *self,
+                                          gpointer           layer);
+/* Where a forward pass begins, to go back there when it fails. */
+typedef struct
+{
+  guint depth;
+  guint n_marks;
+} ReformerTapePlace;
+
+ReformerTapePlace reformer_tape_get_place (ReformerTape            *self);
+void              reformer_tape_go_back   (ReformerTape            *self,
+                                           const ReformerTapePlace *place);
+/* restore, for the backward pass of a layer (its name is for the message): the run fails unless it is of that type and size; 0 elements: NULL. Other layers,
+ * written elsewhere, may have popped what is not theirs. */
+ReformerTensor *reformer_tape_take       (ReformerTape      *self,
+                                          gpointer           layer,
+                                          ReformerDType      dtype,
+                                          gsize              n_elements);
 
 /* Tokens that token-wise work handles at a time where a token takes `width` floats of scratch: a multiple of REFORMER_BLOCK. Sums do not depend on it. */
 gsize           reformer_tape_get_piece  (ReformerTape      *self,
