@@ -347,7 +347,7 @@ test_axial_widths (void)
   g_assert_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG);
   g_clear_error (&error);
   g_assert_null (reformer_config_choose_axial_shape (config, 100, 9, &n, &error));
-  g_assert_nonnull (strstr (error->message, "axes is 9, from 1 to 8"));
+  g_assert_nonnull (strstr (error->message, "axes is 9, from 1 to 7"));
   g_clear_error (&error);
   g_assert_null (reformer_config_choose_axial_shape (config, 0, 2, &n, &error));
   g_assert_nonnull (strstr (error->message, "length is 0"));
