@@ -86,7 +86,7 @@ transpose_rows (__global const float *restrict x, __local float *restrict to, in
     code = select (code, (as_ivec (c) >> 31 & half_) + (j + (i)), better); best = max (best, key); }
 #define BEST(i) BEST1 (c##i##0, best0, code0, i) BEST1 (c##i##1, best1, code1, i)
 
-__kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
+__kernel __attribute__ ((reqd_work_group_size (1, 1, 1), vec_type_hint (vec))) void
 hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const uchar, mask), SPAN (ushort, buckets), int T, int stride,
               int rounds, int padded, int4 factors, int4 more, int block, int masked, int masked_bucket)
 {

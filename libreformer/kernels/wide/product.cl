@@ -40,7 +40,7 @@
 #define SUBTRACT 2
 
 #define INLINE static inline __attribute__ ((always_inline))
-#define GROUP __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
+#define GROUP __kernel __attribute__ ((reqd_work_group_size (1, 1, 1), vec_type_hint (vec))) void
 
 #if VW == 16
 #define MR 12

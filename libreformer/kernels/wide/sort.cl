@@ -10,7 +10,7 @@
 //   sort_starts    counts become first places, in place   global size: slots
 //   sort_scatter   order; uses the counts up              global size: blocks, slots
 
-__kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
+__kernel __attribute__ ((reqd_work_group_size (1, 1, 1), vec_type_hint (vec))) void
 sort_count (SPAN (const ushort, buckets), SPAN (int, counts), int T, int block, int size)
 {
   BEGIN (const ushort, buckets);
@@ -26,7 +26,7 @@ sort_count (SPAN (const ushort, buckets), SPAN (int, counts), int T, int block, 
     counts[buckets[t]]++;
 }
 
-__kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
+__kernel __attribute__ ((reqd_work_group_size (1, 1, 1), vec_type_hint (vec))) void
 sort_starts (SPAN (int, counts), int blocks, int size)
 {
   BEGIN (int, counts);
@@ -75,7 +75,7 @@ sort_starts (SPAN (int, counts), int blocks, int size)
     }
 }
 
-__kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
+__kernel __attribute__ ((reqd_work_group_size (1, 1, 1), vec_type_hint (vec))) void
 sort_scatter (SPAN (const ushort, buckets), SPAN (int, counts), SPAN (int, order), int T, int block, int size)
 {
   BEGIN (const ushort, buckets);
