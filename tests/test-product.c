@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common.h"
+#include "compute/clblast.h"
 #include "ops/product.h"
 
 #include <dlfcn.h>
@@ -442,6 +443,96 @@ test_tiny (void)
   check_sum (18, 1030);
 }
 
+/* Rows in pieces of whole blocks: the same bits, whatever was there before where it is not added to. */
+static void
+check_rows_pieces (int           m,
+                   int           n,
+                   int           k,
+                   gboolean      transpose,
+                   ReformerStore store)
+{
+  Matrix x = matrix_new (m, k, 2, NAN), w = transpose ? matrix_new (n, k, 3, NAN) : matrix_new (k, n, 3, NAN);
+  Matrix bias = matrix_new (1, n, 0, NAN), y = matrix_new (m, n, 1, MARK);
+  ReformerProduct product = { m, n, k, at (&x, 0), x.ld, at (&w, 0), w.ld, transpose, NULL, at (&bias, 0), at (&y, 0), y.ld, store };
+  g_autofree float *whole = NULL;
+
+  product_rows (&product);
+  whole = matrix_read (&y);
+  for (int i = 0; i < m && store == REFORMER_STORE_SET; i++)
+    for (int j = 0; j < n; j++)
+      *cell (&y, i, j) = NAN;
+  for (int piece = REFORMER_BLOCK; piece < m; piece += REFORMER_BLOCK)
+    {
+      g_autofree float *got = NULL;
+
+      matrix_write (&y);
+      for (int first = 0; first < m; first += piece)
+        {
+          product.m = MIN (piece, m - first);
+          product.x = at (&x, first);
+          product.y = at (&y, first);
+          product_rows (&product);
+        }
+      got = matrix_read (&y);
+      g_assert_cmpmem (got, y.n * sizeof (float), whole, y.n * sizeof (float));
+    }
+  matrix_clear (&x);
+  matrix_clear (&w);
+  matrix_clear (&bias);
+  matrix_clear (&y);
+}
+
+static void
+test_rows_pieces (void)
+{
+  for (int store = 0; store < 3; store++)
+    check_rows_pieces (2 * REFORMER_BLOCK + 452, 35, 40, store == 1, store);
+}
+
+static void
+test_clblast (void)
+{
+  g_autofree char *kernels = g_strdup (g_getenv ("REFORMER_KERNELS"));
+
+  if (!reformer_clblast_available ())
+    {
+      g_test_skip ("built without CLBlast");
+      return;
+    }
+  if (!g_test_subprocess ())
+    {
+      g_setenv ("REFORMER_KERNELS", "simt", TRUE);
+      g_setenv ("REFORMER_CLBLAST", "on", TRUE);
+      g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+      g_unsetenv ("REFORMER_CLBLAST");
+      if (kernels != NULL)
+        g_setenv ("REFORMER_KERNELS", kernels, TRUE);
+      else
+        g_unsetenv ("REFORMER_KERNELS");
+      g_test_trap_assert_passed ();
+      return;
+    }
+
+  g_assert_true (reformer_product_by_clblast (device, 1, 1));
+  g_assert_false (reformer_product_by_clblast (device, 1, 5000));
+  for (int transpose = 0; transpose < 2; transpose++)
+    {
+      for (int store = 0; store < 3; store++)
+        {
+          check_rows (1024, 33, 65, transpose, FALSE, store, transpose);
+          check_rows (2048, 17, 3, transpose, FALSE, store, !transpose);
+          check_rows_pieces (3 * REFORMER_BLOCK + 100, 31, 77, transpose, store);
+        }
+      check_rows (2500, 70, 300, transpose, FALSE, REFORMER_STORE_ADD, TRUE);
+      /* large enough for its kernels that pad the matrices in scratch */
+      check_rows (1024, 923, 513, transpose, FALSE, transpose ? REFORMER_STORE_SET : REFORMER_STORE_SUBTRACT, TRUE);
+      /* in more than one part of the columns */
+      check_rows (1025, 4100, 2, transpose, FALSE, REFORMER_STORE_SUBTRACT, TRUE);
+    }
+  g_assert_true (reformer_device_synchronize (device, NULL));
+  reformer_device_close (device);
+}
+
 typedef void (*Sgemm) (int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb,
                        float beta, float *c, int ldc);
 
@@ -567,6 +658,8 @@ main (int   argc,
       g_test_add_func ("/product/rows/shapes", test_rows_shapes);
       g_test_add_func ("/product/rows/stores", test_rows_stores);
       g_test_add_func ("/product/rows/alone", test_rows_alone);
+      g_test_add_func ("/product/rows/pieces", test_rows_pieces);
+      g_test_add_func ("/product/clblast", test_clblast);
       g_test_add_func ("/product/tokens/shapes", test_tokens_shapes);
       g_test_add_func ("/product/tokens/pieces", test_tokens_pieces);
       g_test_add_func ("/product/sum", test_sum);

@@ -3,6 +3,7 @@
 /* Opening and closing of a device, and its queue. */
 
 #include "compute/buffer.h"
+#include "compute/clblast.h"
 #include "compute/device-state.h"
 
 #include <libreformer/compute/reformer-device-error.h>
@@ -133,6 +134,7 @@ reformer_device_close (ReformerDevice *self)
         reformer_profile_print (self->profile, self->name);
       reformer_pool_close (self);
       g_hash_table_remove_all (self->programs);
+      reformer_clblast_forget ();
       reformer_cl_release_queue (self->queue);
       reformer_cl_release_context (self->context);
       self->queue = NULL;

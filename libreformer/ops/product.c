@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ops/product.h"
 
+#include "compute/clblast.h"
 #include "compute/device-private.h"
 
 /* Scratch for the sums of token blocks that are computed side by side. */
@@ -8,6 +9,9 @@
 #define FEW_ROWS 4
 #define KC 256
 #define TC 128
+/* CLBlast gets weights of at most so many elements at a time, so that its scratch stays below 48 MiB. */
+#define CLBLAST_WEIGHTS (4 << 20)
+#define CLBLAST_WIDEST 4096
 
 static gsize
 up (gsize a,
@@ -165,8 +169,8 @@ simt_for (ReformerDevice *device,
 }
 
 static void
-simt_rows (ReformerRun           *run,
-           const ReformerProduct *p)
+simt_rows_plain (ReformerRun           *run,
+                 const ReformerProduct *p)
 {
   const Simt simt = simt_for (run->device, p->m, p->n);
 
@@ -176,6 +180,68 @@ simt_rows (ReformerRun           *run,
                    REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k),
                    REFORMER_INT (p->ldx), REFORMER_INT (p->ldw), REFORMER_INT (p->ldy),
                    REFORMER_INT (p->transpose), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
+}
+
+/* The weights' gradient stays with our kernel, which works on several blocks of tokens side by side: one block alone is too little for a GPU. */
+gboolean
+reformer_product_by_clblast (ReformerDevice *device,
+                             int             n,
+                             int             k)
+{
+  const char *wish = g_getenv ("REFORMER_CLBLAST");
+  const gboolean on = g_strcmp0 (wish, "on") == 0;
+  const int least = on ? 1 : 128;
+
+  return reformer_clblast_available () && g_strcmp0 (wish, "off") != 0 && !reformer_device_is_wide (device) &&
+         (on || reformer_device_get_kind (device) == REFORMER_DEVICE_KIND_GPU) && n >= least && k >= least && k <= CLBLAST_WIDEST;
+}
+
+/* The first `m` rows, whole blocks. Every block is a call of its own, so that a row's bits do not depend on how many blocks there are. */
+static void
+simt_rows_clblast (ReformerRun           *run,
+                   const ReformerProduct *p,
+                   gsize                  m)
+{
+  const gsize n = p->n, k = p->k, columns = MIN (n, MIN (CLBLAST_WIDEST, CLBLAST_WEIGHTS / k));
+  const gsize elements = reformer_clblast_scratch (REFORMER_BLOCK, columns, k);
+  g_autoptr (ReformerTensor) scratch = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 1, (gint64) elements);
+
+  for (gsize j = 0; j < n; j += columns)
+    for (gsize i = 0; i < m; i += REFORMER_BLOCK)
+      if (!reformer_clblast_sgemm (run, FALSE, p->transpose, REFORMER_BLOCK, MIN (columns, n - j), k,
+                                   p->store == REFORMER_STORE_SUBTRACT ? -1.0f : 1.0f, reformer_span_add (p->x, i * p->ldx), p->ldx,
+                                   reformer_span_add (p->w, p->transpose ? j * p->ldw : j), p->ldw, p->store == REFORMER_STORE_SET ? 0.0f : 1.0f,
+                                   reformer_span_add (p->y, i * p->ldy + j), p->ldy, scratch))
+        return;
+  if (p->bias.tensor != NULL)
+    {
+      ReformerProduct bias = *p;
+
+      /* a sum of no terms, and the bias */
+      bias.m = m;
+      bias.k = 0;
+      if (p->store == REFORMER_STORE_SET)
+        bias.store = REFORMER_STORE_ADD;
+      simt_rows_plain (run, &bias);
+    }
+}
+
+static void
+simt_rows (ReformerRun           *run,
+           const ReformerProduct *p)
+{
+  const gsize blocks = p->m - p->m % REFORMER_BLOCK;
+  ReformerProduct rest = *p;
+
+  if (blocks > 0 && reformer_product_by_clblast (run->device, p->n, p->k))
+    {
+      simt_rows_clblast (run, p, blocks);
+      rest.m -= blocks;
+      rest.x = reformer_span_add (p->x, blocks * p->ldx);
+      rest.y = reformer_span_add (p->y, blocks * p->ldy);
+    }
+  if (rest.m > 0)
+    simt_rows_plain (run, &rest);
 }
 
 void

@@ -11,7 +11,8 @@ G_BEGIN_DECLS
  *           Y[m,n]  = X[m,k] W[k,n]            (not transpose)   the gradient of its input
  *   tokens  G[m,n] += Y[t,m]^T X[t,n]                            the gradient of its weights
  *
- * A result's bits depend on neither the number of rows in a call nor the device's compute units. */
+ * A result's bits depend on neither the number of rows in a call nor the device's compute units. Where CLBlast takes the whole blocks of REFORMER_BLOCK
+ * rows that a call begins with, this is so for calls that begin at multiples of a block. */
 typedef struct
 {
   int             m, n, k;
@@ -36,6 +37,11 @@ ReformerTensor *reformer_product_pack   (ReformerRun           *run,
                                          gboolean               transpose);
 void            reformer_product_rows   (ReformerRun           *run,
                                          const ReformerProduct *product);
+/* TRUE when rows with such weights go to CLBlast, block by block: on GPUs, if they are large. REFORMER_CLBLAST=off: never, =on: whatever the device of
+ * the simt dialect and the size. */
+gboolean        reformer_product_by_clblast (ReformerDevice    *device,
+                                             int                n,
+                                             int                k);
 /* t tokens starting at a multiple of REFORMER_BLOCK; G is m x n with leading dimension ldg. */
 void            reformer_product_tokens (ReformerRun           *run,
                                          ReformerSpan           y,
