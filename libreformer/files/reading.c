@@ -50,6 +50,25 @@ reformer_file_quote (const char *text)
   return g_string_free (quoted, FALSE);
 }
 
+gboolean
+reformer_file_tidy (GError **error)
+{
+  g_autofree char *valid = NULL;
+  GString *line;
+
+  if (error == NULL || *error == NULL)
+    return FALSE;
+
+  valid = g_utf8_make_valid ((*error)->message, -1);
+  line = g_string_new (NULL);
+  for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p))
+    g_string_append_unichar (line, g_unichar_iscntrl (g_utf8_get_char (p)) ? 0xfffd : g_utf8_get_char (p));
+  g_free ((*error)->message);
+  (*error)->message = g_string_free (line, FALSE);
+
+  return FALSE;
+}
+
 int
 reformer_file_open (int          folder,
                     const char  *name,

@@ -22,6 +22,9 @@ gboolean reformer_file_set_errno (GError      **error,
 /* Text from a file made fit for one line of a message: valid UTF-8, no control characters, at most about 80 of the others. */
 char    *reformer_file_quote     (const char   *text);
 
+/* A path may have any bytes but 0: makes a message with one valid UTF-8 and one line. Returns FALSE. */
+gboolean reformer_file_tidy      (GError      **error);
+
 /* Opens the plain file `name` below the folder descriptor `folder` (or AT_FDCWD); -1 after an error. A pipe or a device never blocks. */
 int      reformer_file_open      (int           folder,
                                   const char   *name,

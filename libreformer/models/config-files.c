@@ -3,6 +3,7 @@
 
 #include <libreformer/files/reformer-file-error.h>
 
+#include "files/reading.h"
 #include "models/config-json.h"
 
 /**
@@ -78,6 +79,7 @@ reformer_config_load (GFile         *file,
 {
   g_autoptr (json_t) object = NULL;
   g_autofree char *path = NULL, *display = NULL;
+  ReformerConfig *self;
 
   g_return_val_if_fail (G_IS_FILE (file), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
@@ -88,12 +90,12 @@ reformer_config_load (GFile         *file,
     return NULL;
 
   object = reformer_json_load (path, cancellable, error);
-  if (object == NULL)
-    return NULL;
-
   display = g_filename_display_name (path);
+  self = object != NULL ? reformer_config_new_from_object (object, display, error) : NULL;
+  if (self == NULL)
+    reformer_file_tidy (error);
 
-  return reformer_config_new_from_object (object, display, error);
+  return self;
 }
 
 /**
@@ -131,7 +133,7 @@ reformer_config_save (ReformerConfig  *self,
 
   object = reformer_config_to_object (self);
 
-  return reformer_json_save (object, REFORMER_JSON_ORDERED, path, cancellable, error);
+  return reformer_json_save (object, REFORMER_JSON_ORDERED, path, cancellable, error) || reformer_file_tidy (error);
 }
 
 /**

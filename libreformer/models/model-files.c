@@ -3,6 +3,7 @@
 
 #include "compute/device-private.h"
 #include "files/atomic.h"
+#include "files/reading.h"
 #include "files/weights.h"
 #include "files/safetensors-write.h"
 #include <libreformer/files/reformer-file-error.h>
@@ -83,6 +84,7 @@ fits (ReformerParameter              *parameter,
 {
   gsize n_dims;
   g_autofree gint64 *shape = reformer_parameter_get_shape (parameter, &n_dims);
+  g_autofree char *name = reformer_file_quote (entry->name);
   const gboolean floats = entry->dtype == REFORMER_SAFETENSORS_F32 || entry->dtype == REFORMER_SAFETENSORS_F16 ||
                           entry->dtype == REFORMER_SAFETENSORS_BF16 || entry->dtype == REFORMER_SAFETENSORS_F64;
   g_autofree char *seen = NULL, *wanted = NULL;
@@ -93,9 +95,9 @@ fits (ReformerParameter              *parameter,
   wanted = reformer_safetensors_describe (REFORMER_SAFETENSORS_F32, shape, n_dims);
   if (g_str_has_suffix (entry->name, ".rotations"))
     add_problem (reading, "%s is %s, but num_attention_heads, attention_head_size, num_hashes and num_buckets (half the sum of its factors) of the configuration make it %s",
-                 entry->name, seen, wanted);
+                 name, seen, wanted);
   else
-    add_problem (reading, "%s is %s, wanted %s", entry->name, seen, wanted);
+    add_problem (reading, "%s is %s, wanted %s", name, seen, wanted);
   return FALSE;
 }
 
@@ -138,7 +140,11 @@ find_surplus (Reading *reading)
       const char *name = reformer_weights_get_entry (reading->weights, i)->name;
 
       if (!g_hash_table_contains (reading->used, name) && !is_ignored (name))
-        add_problem (reading, "%s is surplus: the configuration has no such tensor", name);
+        {
+          g_autofree char *quoted = reformer_file_quote (name);
+
+          add_problem (reading, "%s is surplus: the configuration has no such tensor", quoted);
+        }
     }
 }
 
@@ -168,6 +174,16 @@ match (Reading   *reading,
   return entries;
 }
 
+/* No name has the prefix. */
+static gboolean
+is_bare (ReformerWeights *weights)
+{
+  for (gsize i = 0; i < reformer_weights_get_n_tensors (weights); i++)
+    if (g_str_has_prefix (reformer_weights_get_entry (weights, i)->name, PREFIX))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 read_weights (ReformerModel  *self,
               const char     *path,
@@ -185,7 +201,7 @@ read_weights (ReformerModel  *self,
 
   if (weights == NULL)
     return FALSE;
-  reading.bare = reformer_weights_lookup (weights, "reformer.embeddings.word_embeddings.weight") == NULL;
+  reading.bare = is_bare (weights);
   entries = match (&reading, parameters, buffers);
   if (reading.n_problems > 0)
     {
@@ -236,6 +252,12 @@ reformer_model_load (ReformerDevice  *device,
   if (path == NULL)
     return NULL;
   folder = reformer_atomic_folder_resolve (path);
+  if (g_file_test (folder, G_FILE_TEST_IS_REGULAR))
+    {
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "%s: is a file, a folder with a config.json is wanted", path);
+      reformer_file_tidy (error);
+      return NULL;
+    }
   {
     g_autoptr (GFile) resolved = g_file_new_for_path (folder);
 
@@ -245,7 +267,10 @@ reformer_model_load (ReformerDevice  *device,
     return NULL;
   self = reformer_model_new (device, config);
   if (!reformer_model_build (self, error) || !read_weights (self, folder, cancellable, error) || !reformer_model_prepare (self, error))
-    return NULL;
+    {
+      reformer_file_tidy (error);
+      return NULL;
+    }
   return g_steal_pointer (&self);
 }
 
@@ -276,7 +301,7 @@ reformer_model_load_weights (ReformerModel  *self,
   if (path == NULL || !reformer_model_build (self, error))
     return FALSE;
   folder = reformer_atomic_folder_resolve (path);
-  return read_weights (self, folder, cancellable, error) && reformer_model_prepare (self, error);
+  return (read_weights (self, folder, cancellable, error) && reformer_model_prepare (self, error)) || reformer_file_tidy (error);
 }
 
 /**
@@ -308,7 +333,10 @@ reformer_model_list_weights (GFile         *file,
   folder = reformer_atomic_folder_resolve (path);
   weights = reformer_weights_open (folder, cancellable, error);
   if (weights == NULL)
-    return NULL;
+    {
+      reformer_file_tidy (error);
+      return NULL;
+    }
   g_variant_builder_init (&list, G_VARIANT_TYPE ("a(ssaxs)"));
   for (gsize i = 0; i < reformer_weights_get_n_tensors (weights); i++)
     {
@@ -428,6 +456,6 @@ reformer_model_save (ReformerModel  *self,
     return FALSE;
   folder = reformer_atomic_folder_begin (path, known, error);
   if (folder == NULL || !write_files (self, folder, cancellable, error))
-    return FALSE;
-  return reformer_atomic_folder_commit (g_steal_pointer (&folder), error);
+    return reformer_file_tidy (error);
+  return reformer_atomic_folder_commit (g_steal_pointer (&folder), error) || reformer_file_tidy (error);
 }
