@@ -99,25 +99,25 @@ sort_scatter (SPAN (const ushort, buckets), SPAN (int, counts), SPAN (int, order
   for (int t0 = start; t0 < end; t0 += GROUP)
     {
       const int t = t0 + me, bucket = t < end ? buckets[t] : -1;
-      int4 before = 0, after = 0;
+      int before = 0, after = 0;
       int place = 0;
 
       seen[me] = bucket;
       barrier (CLK_LOCAL_MEM_FENCE);
-      for (int k = 0; k < GROUP; k += 4)
+      for (int k = 0; k < GROUP; k++)
         {
-          const int4 number = (int4) (k, k + 1, k + 2, k + 3), same = vload4 (0, seen + k) == bucket;
+          const int same = seen[k] == bucket;
 
-          before -= same & (number < me);
-          after |= same & (number > me);
+          before += same & (k < me);
+          after |= same & (k > me);
         }
       if (bucket >= 0)
         {
-          place = counts[bucket] + before.x + before.y + before.z + before.w;
+          place = counts[bucket] + before;
           order[place] = t;
         }
       barrier (CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-      if (bucket >= 0 && !any (after))
+      if (bucket >= 0 && after == 0)
         counts[bucket] = place + 1;
       barrier (CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
     }
