@@ -171,7 +171,6 @@ main (int    argc,
 
       if (test_device_slow (device) && !g_str_equal (names[i], "short") && !g_str_equal (names[i], "lsh"))
         continue;
-
       g_test_add_data_func (outputs, names[i], test_outputs);
       g_test_add_data_func (gradients, names[i], test_gradients_of);
     }

@@ -28,7 +28,7 @@ struct _ReformerTape
   ReformerRun     run;
   GPtrArray      *saved; /* ReformerTensor or NULL */
   GArray         *marks; /* guint: depths */
-  GHashTable     *packed; /* PackedKey to ReformerTensor */
+  GHashTable     *packed; /* tape-products.c */
   ReformerTensor *mask;
   GCancellable   *cancellable;
   guint64         start;
@@ -56,33 +56,6 @@ enum
 static GParamSpec *props[N_PROPS];
 
 G_DEFINE_FINAL_TYPE (ReformerTape, reformer_tape, G_TYPE_OBJECT)
-
-/* ---- Packed weights ---- */
-
-typedef struct
-{
-  ReformerParameter *parameter;
-  gsize              element;
-  int                n, k;
-  gboolean           transpose;
-} PackedKey;
-
-static guint
-packed_hash (gconstpointer data)
-{
-  const PackedKey *key = data;
-
-  return g_direct_hash (key->parameter) ^ (guint) (key->element * 2654435761u) ^ (guint) (key->n * 31 + key->k * 7 + key->transpose);
-}
-
-static gboolean
-packed_equal (gconstpointer a,
-              gconstpointer b)
-{
-  const PackedKey *p = a, *q = b;
-
-  return p->parameter == q->parameter && p->element == q->element && p->n == q->n && p->k == q->k && p->transpose == q->transpose;
-}
 
 static void
 unref_or_null (gpointer object)
@@ -276,7 +249,7 @@ reformer_tape_init (ReformerTape *self)
 {
   self->saved = g_ptr_array_new_with_free_func (unref_or_null);
   self->marks = g_array_new (FALSE, FALSE, sizeof (guint));
-  self->packed = g_hash_table_new_full (packed_hash, packed_equal, g_free, unref_or_null);
+  self->packed = reformer_packed_new ();
   self->record = REFORMER_RECORD_EVERYTHING;
 }
 
@@ -697,6 +670,12 @@ reformer_tape_take (ReformerTape  *self,
 
 /* ---- The run ---- */
 
+GHashTable *
+reformer_tape_get_packed (ReformerTape *self)
+{
+  return self->packed;
+}
+
 ReformerRun *
 reformer_tape_get_run (ReformerTape *self)
 {
@@ -742,113 +721,4 @@ reformer_tape_dropout (ReformerTape *self,
   if (!self->training || p <= 0)
     return REFORMER_NO_DROPOUT;
   return (ReformerDropout) { .p = (float) p, .seed = self->seed, .sequence = self->sequence, .place = layer * 16 + place };
-}
-
-/* ---- Products with parameters ---- */
-
-ReformerTensor *
-reformer_tape_packed (ReformerTape      *self,
-                      ReformerParameter *parameter,
-                      gsize              element,
-                      int                n,
-                      int                k,
-                      int                ldw,
-                      gboolean           transpose)
-{
-  PackedKey key = { .parameter = parameter, .element = element, .n = n, .k = k, .transpose = transpose };
-  ReformerTensor *packed = NULL;
-  const char *part;
-
-  if (!reformer_device_is_wide (self->device) || g_hash_table_lookup_extended (self->packed, &key, NULL, (gpointer *) &packed))
-    return packed;
-  part = reformer_run_part (&self->run, "packed weights");
-  packed = reformer_product_pack (&self->run, reformer_parameter_value (parameter, &self->run, element), n, k, ldw, transpose);
-  reformer_run_part (&self->run, part);
-  g_hash_table_insert (self->packed, g_memdup2 (&key, sizeof key), packed);
-  return packed;
-}
-
-void
-reformer_tape_forget_packed (ReformerTape *self)
-{
-  g_hash_table_remove_all (self->packed);
-}
-
-static void
-multiply (ReformerTape   *self,
-          ReformerMatrix  w,
-          gboolean        transpose,
-          ReformerSpan    bias,
-          ReformerSpan    x,
-          int             ldx,
-          ReformerSpan    y,
-          int             ldy,
-          gsize           m,
-          int             n,
-          int             k,
-          ReformerStore   store)
-{
-  const ReformerProduct product = {
-    .m = (int) m, .n = n, .k = k, .x = x, .ldx = ldx, .w = reformer_parameter_value (w.parameter, &self->run, w.element), .ldw = w.ldw,
-    .transpose = transpose, .packed = reformer_tape_packed (self, w.parameter, w.element, n, k, w.ldw, transpose), .bias = bias,
-    .y = y, .ldy = ldy, .store = store,
-  };
-
-  reformer_product_rows (&self->run, &product);
-}
-
-void
-reformer_tape_forward (ReformerTape      *self,
-                       ReformerMatrix     w,
-                       ReformerParameter *bias,
-                       ReformerSpan       x,
-                       int                ldx,
-                       ReformerSpan       y,
-                       int                ldy,
-                       gsize              m,
-                       int                n,
-                       int                k,
-                       ReformerStore      store)
-{
-  multiply (self, w, TRUE, bias != NULL ? reformer_parameter_value (bias, &self->run, 0) : REFORMER_NOTHING, x, ldx, y, ldy, m, n, k, store);
-}
-
-void
-reformer_tape_backward (ReformerTape   *self,
-                        ReformerMatrix  w,
-                        ReformerSpan    dy,
-                        int             lddy,
-                        ReformerSpan    dx,
-                        int             lddx,
-                        gsize           m,
-                        int             n,
-                        int             k,
-                        ReformerStore   store)
-{
-  multiply (self, w, FALSE, REFORMER_NOTHING, dy, lddy, dx, lddx, m, n, k, store);
-}
-
-void
-reformer_tape_gradient (ReformerTape      *self,
-                        ReformerMatrix     w,
-                        ReformerParameter *bias,
-                        ReformerSpan       dy,
-                        int                lddy,
-                        ReformerSpan       x,
-                        int                ldx,
-                        int                rows,
-                        int                columns,
-                        gsize              t)
-{
-  const ReformerSpan g = reformer_parameter_gradient (w.parameter, &self->run, w.element);
-
-  if (g.tensor != NULL)
-    reformer_product_tokens (&self->run, dy, lddy, x, ldx, g, w.ldw, rows, columns, t);
-  if (bias != NULL)
-    {
-      const ReformerSpan b = reformer_parameter_gradient (bias, &self->run, 0);
-
-      if (b.tensor != NULL)
-        reformer_product_sum (&self->run, dy, lddy, b, rows, t);
-    }
 }

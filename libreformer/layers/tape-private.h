@@ -69,6 +69,9 @@ ReformerTensor *reformer_tape_packed     (ReformerTape      *self,
                                           int                ldw,
                                           gboolean           transpose);
 
+/* The table of packed copies: PackedKey to ReformerTensor, or NULL where the dialect wants none. */
+GHashTable     *reformer_packed_new      (void);
+GHashTable     *reformer_tape_get_packed (ReformerTape      *self);
 /* Drops the packed copies, before a pass that may see other weights. */
 void            reformer_tape_forget_packed (ReformerTape   *self);
 
