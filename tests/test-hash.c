@@ -234,7 +234,7 @@ test_pieces (void)
 static void
 test_not_finite (void)
 {
-  const Case c = { "", 1, 40, 9, 1, 9, 1, 1, { 6, 10 }, FALSE };
+  const Case c = { "", 1, 40, 7, 1, 7, 1, 1, { 6, 10 }, FALSE };
   const Sizes s = sizes_of (&c);
   const float values[] = { NAN, -NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e38f, -1e-42f };
   g_autoptr (GRand) rand = g_rand_new_with_seed (4);

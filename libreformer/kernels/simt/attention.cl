@@ -469,11 +469,12 @@ attention_backward_queries (SPAN (const float, q), SPAN (const float, k), SPAN (
 UNROLL
   for (int i = 0; i < RM; i++)
     {
-      const int token = query[ty + TY * i];
+      // Where there is no query the relation to every key is 0, whatever is here.
+      const int token = max (0, query[ty + TY * i]);
 
-      most[i] = token >= 0 ? stats[2 * token] : 0.0f;
-      inverse[i] = token >= 0 ? 1.0f / stats[2 * token + 1] : 0.0f;
-      delta[i] = token >= 0 ? deltas[token] : 0.0f;
+      most[i] = stats[2 * token];
+      inverse[i] = 1.0f / stats[2 * token + 1];
+      delta[i] = deltas[token];
 UNROLL
       for (int j = 0; j < RD; j++)
         acc[i][j] = 0.0f;
@@ -611,11 +612,11 @@ UNROLL
       load_rows (gs, dout, query, M, stride, tx, ty);
       for (int i = me; i < M; i += GROUP)
         {
-          const int token = query[i];
+          const int token = max (0, query[i]);
 
-          most[i] = token >= 0 ? stats[2 * token] : 0.0f;
-          inverse[i] = token >= 0 ? 1.0f / stats[2 * token + 1] : 0.0f;
-          delta[i] = token >= 0 ? deltas[token] : 0.0f;
+          most[i] = stats[2 * token];
+          inverse[i] = 1.0f / stats[2 * token + 1];
+          delta[i] = deltas[token];
         }
       barrier (CLK_LOCAL_MEM_FENCE);
       products (qs, ks, s, tx, ty);
