@@ -19,7 +19,7 @@ packed_hash (gconstpointer data)
 {
   const PackedKey *key = data;
 
-  return g_direct_hash (key->parameter) ^ (guint) (key->element * 2654435761u) ^ (guint) (key->n * 31 + key->k * 7 + key->transpose);
+  return g_direct_hash (key->parameter) ^ (guint) (key->element * 2654435761u) ^ ((guint) key->n * 31 + (guint) key->k * 7 + (guint) key->transpose);
 }
 
 static gboolean
