@@ -515,7 +515,7 @@ test_info_bad (void)
   BAD ("text", "config.json", "\"hidden_size\": 32", "\"hidden_size\": \"32\"", "hidden_size")
   BAD ("heads", "config.json", "\"num_attention_heads\": 2", "\"num_attention_heads\": 0", "num_attention_heads")
   BAD ("chunk", "config.json", "\"lsh_attn_chunk_length\": 8", "\"lsh_attn_chunk_length\": 0", "lsh_attn_chunk_length")
-  BAD ("line\nbreak", "config.json", "\"hidden_size\": 32", "\"hidden_size\": 33", "line?break")
+  BAD ("line\nbreak", "config.json", "\"hidden_size\": 32", "\"hidden_size\": 33", "line\357\277\275break")
 #undef BAD
 
   if (geteuid () != 0) /* root reads everything */
