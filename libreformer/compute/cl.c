@@ -86,6 +86,20 @@ reformer_cl_flush (cl_command_queue queue)
 cl_int
 reformer_cl_finish (cl_command_queue queue)
 {
+  cl_event marker;
+  cl_int code = clEnqueueMarkerWithWaitList (queue, 0, NULL, &marker);
+
+  /* clFinish() of some drivers (rusticl of Mesa 22) forgets what clFlush() has sent on already, and memory would be given back while kernels write to it. */
+  if (code == CL_SUCCESS)
+    {
+      code = clWaitForEvents (1, &marker);
+      clReleaseEvent (marker);
+    }
+  if (code != CL_SUCCESS)
+    {
+      clFinish (queue);
+      return code;
+    }
   return clFinish (queue);
 }
 
