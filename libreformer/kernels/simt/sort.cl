@@ -10,12 +10,14 @@
 //   sort_starts    counts become first places, in place                                                     groups: 1, slots
 //   sort_scatter   order; uses the counts up                                                                groups: blocks, slots
 
-// Loops over the group's work-items go four at a time: llvmpipe ends every work-item after 65,535 turns of all its loops together.
+// Loops over the group's work-items go eight at a time: llvmpipe ends every work-item after 65,535 turns of all its loops together. Scalars, because
+// oclgrind gets comparisons of vectors wrong here.
 
 #ifndef GROUP
 #define GROUP 64
 #endif
-#define PADDED ((GROUP + 3) / 4 * 4)
+#define PADDED ((GROUP + 7) / 8 * 8)
+#define EIGHT(F, k) F (k) F (k + 1) F (k + 2) F (k + 3) F (k + 4) F (k + 5) F (k + 6) F (k + 7)
 
 __kernel __attribute__ ((reqd_work_group_size (GROUP, 1, 1))) void
 sort_count (SPAN (const ushort, buckets), SPAN (int, counts), int T, int block, int size)
@@ -33,6 +35,12 @@ sort_count (SPAN (const ushort, buckets), SPAN (int, counts), int T, int block, 
   for (int t = start + get_local_id (0); t < end; t += GROUP)
     atomic_inc (counts + buckets[t]);
 }
+
+#define ADD(k)                          \
+  {                                     \
+    before += (k) < me ? sums[k] : 0;   \
+    all += sums[k];                     \
+  }
 
 __kernel __attribute__ ((reqd_work_group_size (GROUP, 1, 1))) void
 sort_starts (SPAN (int, counts), int blocks, int size)
@@ -56,12 +64,9 @@ sort_starts (SPAN (int, counts), int blocks, int size)
         total += counts[(size_t) b * size + i];
       sums[me] = total;
       barrier (CLK_LOCAL_MEM_FENCE);
-      for (int k = 0; k < GROUP; k += 4)
+      for (int k = 0; k < GROUP; k += 8)
         {
-          const int4 n = vload4 (0, sums + k), earlier = (int4) (k, k + 1, k + 2, k + 3) < me ? n : 0;
-
-          before += earlier.x + earlier.y + earlier.z + earlier.w;
-          all += n.x + n.y + n.z + n.w;
+          EIGHT (ADD, k)
         }
       barrier (CLK_LOCAL_MEM_FENCE);
 
@@ -77,6 +82,14 @@ sort_starts (SPAN (int, counts), int blocks, int size)
       first += all;
     }
 }
+
+#define COMPARE(k)                      \
+  {                                     \
+    const int same = seen[k] == bucket; \
+                                        \
+    before += same & ((k) < me);        \
+    after |= same & ((k) > me);         \
+  }
 
 // GROUP tokens at a time: a token's place is its bucket's next one, plus the number of the bucket's tokens before it among the GROUP; the bucket's last
 // token then moves the next place on.
@@ -104,12 +117,9 @@ sort_scatter (SPAN (const ushort, buckets), SPAN (int, counts), SPAN (int, order
 
       seen[me] = bucket;
       barrier (CLK_LOCAL_MEM_FENCE);
-      for (int k = 0; k < GROUP; k++)
+      for (int k = 0; k < GROUP; k += 8)
         {
-          const int same = seen[k] == bucket;
-
-          before += same & (k < me);
-          after |= same & (k > me);
+          EIGHT (COMPARE, k)
         }
       if (bucket >= 0)
         {
