@@ -83,10 +83,11 @@ test_fill_parameters (gpointer layer,
     {
       const gsize n = reformer_parameter_get_n_elements (list->pdata[i]);
       g_autofree float *values = g_new (float, n);
+      g_autoptr (ReformerTensor) tensor = reformer_parameter_new_value (list->pdata[i], &run);
 
       test_fill (values, n, seed + i);
-      reformer_run_write (&run, reformer_parameter_value (list->pdata[i], &run, 0), values, n);
-      reformer_parameter_set_filled (list->pdata[i]);
+      reformer_run_write (&run, reformer_span (tensor), values, n);
+      reformer_parameter_take_value (list->pdata[i], tensor);
     }
   assert_run (&run);
 }

@@ -3,7 +3,10 @@
 #include "models.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <libreformer/layers/reformer-feed-forward.h>
 
 static ReformerModel *
 new_model (ReformerDevice *device,
@@ -451,6 +454,68 @@ test_freeze (void)
   g_assert_cmpuint (reformer_model_unfreeze (frozen, "*"), ==, a->len);
 }
 
+/* ---- what callers hold changes nothing ---- */
+
+static void
+test_config_is_a_copy (void)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerModel) model = new_model (device, "local", 0);
+  g_autoptr (ReformerTensor) tokens = test_tokens (device, 1, 16, 40);
+  const double loss = gradients (model, tokens, NULL);
+
+  g_object_set (reformer_model_get_config (model), "vocab-size", 100000000, "hidden-size", 4, "local-attn-chunk-length", 3, NULL);
+  g_assert_cmpfloat (gradients (model, tokens, NULL), ==, loss);
+}
+
+/* A weights file that cannot be read to its end leaves every value as it was. */
+static void
+test_failed_load (void)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerModel) model = new_model (device, "local", 0);
+  g_autoptr (ReformerModel) other = new_model (device, "local", 0);
+  g_autoptr (ReformerTensor) tokens = test_tokens (device, 1, 16, 40);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *folder = g_dir_make_tmp ("reformer-model-XXXXXX", &error), *path = g_build_filename (folder, "model", NULL);
+  g_autofree char *command = g_strdup_printf ("rm -r '%s'", folder);
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  const double loss = gradients (model, tokens, NULL);
+
+  reformer_model_set_seed (other, 5);
+  reformer_model_save (other, file, NULL, &error);
+  g_assert_no_error (error);
+  reformer_device_set_memory_limit (device, reformer_device_get_memory_used (device) + 3 * 4096);
+  g_assert_false (reformer_model_load_weights (model, file, NULL, &error));
+  g_assert_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY);
+  g_clear_error (&error);
+  reformer_device_set_memory_limit (device, 0);
+  g_assert_cmpfloat (gradients (model, tokens, NULL), ==, loss);
+  g_assert_true (reformer_model_load_weights (model, file, NULL, &error));
+  g_assert_cmpfloat (gradients (model, tokens, NULL), !=, loss);
+  g_assert_cmpint (system (command), ==, 0);
+}
+
+/* Layers within a layer draw dropouts of their own. */
+static void
+test_children_draw_apart (void)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerLayer) parent = REFORMER_LAYER (reformer_feed_forward_new (device, 8, 8));
+  g_autoptr (ReformerLayer) first = REFORMER_LAYER (reformer_feed_forward_new (device, 8, 8));
+  g_autoptr (ReformerLayer) second = REFORMER_LAYER (reformer_feed_forward_new (device, 8, 8));
+  guint before;
+
+  reformer_layer_add_child (parent, "first", first);
+  reformer_layer_add_child (parent, "second", second);
+  before = reformer_layer_get_number (first);
+  g_assert_cmpuint (before, !=, 0);
+  g_assert_cmpuint (before, !=, reformer_layer_get_number (second));
+  reformer_layer_set_number (parent, 3);
+  g_assert_cmpuint (reformer_layer_get_number (first), !=, before);
+  g_assert_cmpuint (reformer_layer_get_number (first), !=, reformer_layer_get_number (second));
+}
+
 int
 main (int    argc,
       char **argv)
@@ -466,5 +531,8 @@ main (int    argc,
   g_test_add_func ("/model/any-length", test_lengths);
   g_test_add_func ("/model/rows", test_rows);
   g_test_add_func ("/model/freeze", test_freeze);
+  g_test_add_func ("/model/config-is-a-copy", test_config_is_a_copy);
+  g_test_add_func ("/model/failed-load-changes-nothing", test_failed_load);
+  g_test_add_func ("/model/children-draw-apart", test_children_draw_apart);
   return g_test_run ();
 }

@@ -35,7 +35,10 @@ void         reformer_parameter_clear_gradient (ReformerParameter   *self,
 void         reformer_parameter_reset          (ReformerParameter   *self,
                                                 ReformerRun         *run,
                                                 guint64              seed);
-gboolean     reformer_parameter_is_filled      (ReformerParameter   *self);
-void         reformer_parameter_set_filled     (ReformerParameter   *self);
+/* A tensor for another value, and its taking over. */
+ReformerTensor *reformer_parameter_new_value (ReformerParameter   *self,
+                                              ReformerRun         *run);
+void         reformer_parameter_take_value    (ReformerParameter   *self,
+                                               ReformerTensor      *value);
 
 G_END_DECLS

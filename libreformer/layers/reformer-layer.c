@@ -342,6 +342,7 @@ reformer_layer_add_child (ReformerLayer *self,
   prefix = g_strconcat (name, ".", NULL);
   reformer_layer_set_prefix (child, prefix);
   reformer_layer_adopt (self, child);
+  reformer_layer_set_number (self, reformer_layer_get_number (self)); /* the child's dropouts draw apart from its siblings' */
 }
 
 void
@@ -580,6 +581,14 @@ reformer_layer_get_number (ReformerLayer *self)
   return priv->number;
 }
 
+/* A child's number comes from its parent's and its place among the children, apart from the numbers of a model's own layers. */
+static guint
+child_number (guint parent,
+              guint place)
+{
+  return 0x04000000u | (((parent + 1) * 2654435761u + (place + 1) * 40503u) & 0x03ffffffu);
+}
+
 void
 reformer_layer_set_number (ReformerLayer *self,
                            guint          number)
@@ -587,6 +596,8 @@ reformer_layer_set_number (ReformerLayer *self,
   ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
 
   priv->number = number;
+  for (guint i = 0; i < priv->children->len; i++)
+    reformer_layer_set_number (priv->children->pdata[i], child_number (number, i));
 }
 
 /* ---- Helpers ---- */

@@ -364,6 +364,22 @@ ensure_value (ReformerParameter *self,
     }
 }
 
+ReformerTensor *
+reformer_parameter_new_value (ReformerParameter *self,
+                              ReformerRun       *run)
+{
+  return new_tensor (self, run, "weights");
+}
+
+void
+reformer_parameter_take_value (ReformerParameter *self,
+                               ReformerTensor    *value)
+{
+  g_set_object (&self->value, value);
+  self->filled = TRUE;
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_VALUE]);
+}
+
 ReformerSpan
 reformer_parameter_value (ReformerParameter *self,
                           ReformerRun       *run,
@@ -406,18 +422,6 @@ reformer_parameter_set_start (ReformerParameter   *self,
                               const ReformerStart *start)
 {
   self->start = *start;
-}
-
-gboolean
-reformer_parameter_is_filled (ReformerParameter *self)
-{
-  return self->filled;
-}
-
-void
-reformer_parameter_set_filled (ReformerParameter *self)
-{
-  self->filled = TRUE;
 }
 
 /* The stream of a parameter's random numbers: FNV-1a of its name, so that adding a layer changes no other's start. */
@@ -518,7 +522,7 @@ reformer_parameter_fill (ReformerParameter  *self,
   ensure_value (self, &run);
   if (self->value != NULL)
     write_value (self, &run, value);
-  self->filled = reformer_run_ok (&run);
+  self->filled |= reformer_run_ok (&run);
   return reformer_run_finish (&run, error);
 }
 
@@ -547,6 +551,6 @@ reformer_parameter_fill_normal (ReformerParameter  *self,
   ensure_value (self, &run);
   if (self->value != NULL)
     write_normal (self, &run, deviation, seed);
-  self->filled = reformer_run_ok (&run);
+  self->filled |= reformer_run_ok (&run);
   return reformer_run_finish (&run, error);
 }

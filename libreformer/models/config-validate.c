@@ -6,6 +6,7 @@
 
 #include "files/reading.h"
 #include "models/config-head.h"
+#include "compute/random.h"
 #include "ops/activation.h"
 
 /* no matrix has more elements: sizes in bytes stay far from what 64 bits hold */
@@ -90,7 +91,7 @@ check_probability (const char  *key,
   g_autofree char *text = NULL;
 
   /* a NaN fails too; what rounds to 1 would leave nothing to scale up */
-  if (value >= 0 && (float) value < 1)
+  if (value >= 0 && value <= REFORMER_MAX_DROPOUT)
     return TRUE;
 
   text = number_text (value);
@@ -296,9 +297,9 @@ check_window (const char  *kind,
 {
   gint64 keys = chunk * (1 + (gint64) before + after);
 
-  if ((gint64) before + after >= G_MAXINT || keys > G_MAXINT)
+  if ((gint64) before + after >= G_MAXINT / 4 || keys > G_MAXINT / 4)
     return refuse (error, "%s_attn_chunk_length %d with %s_num_chunks_before %d and after %d: a window of at most %d keys is wanted", kind,
-                   chunk, kind, before, after, G_MAXINT);
+                   chunk, kind, before, after, G_MAXINT / 4);
 
   return TRUE;
 }

@@ -101,26 +101,39 @@ fits (ReformerParameter              *parameter,
   return FALSE;
 }
 
-static gboolean
+/* The numbers of an entry in a new tensor; NULL and a failed run where they cannot be had. */
+static ReformerTensor *
 read_entry (ReformerParameter              *parameter,
             const ReformerSafetensorsEntry *entry,
-            ReformerRun                    *run,
-            GCancellable                   *cancellable,
-            GError                        **error)
+            ReformerRun                    *run)
 {
   const gsize n_elements = reformer_device_is_planner (run->device) ? 0 : entry->n_elements;
   g_autofree float *values = g_new (float, MIN ((gsize) PIECE, n_elements));
+  g_autoptr (ReformerTensor) tensor = reformer_parameter_new_value (parameter, run);
 
   for (gsize n = 0; n < n_elements && reformer_run_ok (run); n += PIECE)
     {
       const gsize count = MIN ((gsize) PIECE, n_elements - n);
+      GError *error = NULL;
 
-      if (!reformer_safetensors_read_float32 (entry->file, entry, values, n, count, cancellable, error))
-        return FALSE;
-      reformer_run_write (run, reformer_parameter_value (parameter, run, n), values, count);
+      if (reformer_safetensors_read_float32 (entry->file, entry, values, n, count, run->cancellable, &error))
+        reformer_run_write (run, reformer_at (tensor, n), values, count);
+      else
+        reformer_run_take (run, error);
     }
-  reformer_parameter_set_filled (parameter);
-  return TRUE;
+  return reformer_run_ok (run) ? g_steal_pointer (&tensor) : NULL;
+}
+
+/* A bias that a file leaves out is zero. */
+static ReformerTensor *
+new_zeros (ReformerParameter *parameter,
+           ReformerRun       *run)
+{
+  ReformerTensor *tensor = reformer_parameter_new_value (parameter, run);
+
+  if (tensor != NULL)
+    reformer_run_fill (run, reformer_span (tensor), 0, reformer_tensor_get_n_elements (tensor));
+  return tensor;
 }
 
 /* What a file may hold beside the parameters. */
@@ -184,6 +197,13 @@ is_bare (ReformerWeights *weights)
   return TRUE;
 }
 
+static void
+unref_or_null (gpointer object)
+{
+  if (object != NULL)
+    g_object_unref (object);
+}
+
 static gboolean
 read_weights (ReformerModel  *self,
               const char     *path,
@@ -196,6 +216,8 @@ read_weights (ReformerModel  *self,
   g_autoptr (GHashTable) used = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GString) problems = g_string_new (NULL);
   g_autoptr (GPtrArray) entries = NULL;
+  g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (unref_or_null);
+  g_autoptr (GRecMutexLocker) locker = g_rec_mutex_locker_new (&self->lock);
   ReformerRun run = REFORMER_RUN_INIT (self->device, cancellable);
   Reading reading = { weights, used, FALSE, problems, 0 };
 
@@ -209,16 +231,21 @@ read_weights (ReformerModel  *self,
                    reading.n_problems > MAX_NAMED ? "; and more" : "");
       return FALSE;
     }
+  /* All is read aside before the first value is replaced: a read that fails, or is cancelled, changes nothing. */
   for (guint i = 0; i < entries->len && reformer_run_ok (&run); i++)
     {
       ReformerParameter *parameter = i < parameters->len ? parameters->pdata[i] : buffers->pdata[i - parameters->len];
+      ReformerTensor *value = NULL;
 
-      if (entries->pdata[i] != NULL && !read_entry (parameter, entries->pdata[i], &run, cancellable, error))
-        {
-          reformer_run_clear (&run);
-          return FALSE;
-        }
+      if (entries->pdata[i] != NULL)
+        value = read_entry (parameter, entries->pdata[i], &run);
+      else if (i < parameters->len)
+        value = new_zeros (parameter, &run);
+      g_ptr_array_add (values, value);
     }
+  for (guint i = 0; i < values->len && reformer_run_ok (&run); i++)
+    if (values->pdata[i] != NULL)
+      reformer_parameter_take_value (i < parameters->len ? parameters->pdata[i] : buffers->pdata[i - parameters->len], values->pdata[i]);
   return reformer_run_finish (&run, error);
 }
 
@@ -281,7 +308,8 @@ reformer_model_load (ReformerDevice  *device,
  * @cancellable: (nullable): a cancellable
  * @error: return location for an error
  *
- * Reads weights into a model that exists, such as one with branches of your own in its stack. All names and shapes are checked before the first is read.
+ * Reads weights into a model that exists, such as one with branches of your own in its stack. All is checked and read before the first value is replaced, so that
+ * a failure changes nothing; values that exist take their memory twice until then.
  *
  * Returns: %TRUE, or %FALSE with @error set: [error@FileError] names what is missing, surplus or of another shape
  */

@@ -29,19 +29,27 @@ copy_trainable (ReformerModel *from,
     reformer_parameter_set_trainable (b->pdata[i], reformer_parameter_get_trainable (a->pdata[i]));
 }
 
-/* A model with inserted branches has layers that the configuration does not name; they cannot be made again. */
+/* A model with other branches than its configuration names cannot be made again. */
 static gboolean
 check_branches (ReformerModel  *self,
                 ReformerModel  *twin,
                 GError        **error)
 {
   const guint n = g_list_model_get_n_items (G_LIST_MODEL (self->stack)), wanted = g_list_model_get_n_items (G_LIST_MODEL (twin->stack));
+  gboolean same = n == wanted;
 
-  if (n == wanted)
-    return TRUE;
-  g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "the stack has %u branches, the configuration %u; memory is planned only for models without branches of your own",
-               n, wanted);
-  return FALSE;
+  for (guint i = 0; i < n && same; i++)
+    same = g_strcmp0 (reformer_stack_get_name (self->stack, i), reformer_stack_get_name (twin->stack, i)) == 0;
+  if (!same)
+    g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED,
+                 "the stack has %u branches, not just the %u of the configuration; memory is planned only for models without branches of your own", n, wanted);
+  return same;
+}
+
+static guint64
+pages (ReformerTensor *tensor)
+{
+  return (reformer_tensor_get_n_bytes (tensor) + REFORMER_ACCOUNT_PAGE - 1) / REFORMER_ACCOUNT_PAGE * REFORMER_ACCOUNT_PAGE;
 }
 
 static guint64
@@ -55,31 +63,34 @@ held (GPtrArray *parameters)
 
       for (guint j = 0; j < 2; j++)
         if (tensors[j] != NULL)
-          bytes += (reformer_tensor_get_n_bytes (tensors[j]) + REFORMER_ACCOUNT_PAGE - 1) / REFORMER_ACCOUNT_PAGE * REFORMER_ACCOUNT_PAGE;
+          bytes += pages (tensors[j]);
     }
   return bytes;
 }
 
-/* Memory that the model holds already is in the plan; what others hold is not there for it. */
+/* Memory that the model and `tokens` (may be NULL) hold already is in the plan; what others hold is not there for it. */
 static guint64
-available (ReformerModel *self)
+available (ReformerModel  *self,
+           ReformerTensor *tokens)
 {
   g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (self);
   g_autoptr (GPtrArray) buffers = reformer_model_list_buffers (self);
   const guint64 limit = reformer_device_get_memory_limit (self->device), memory = reformer_device_get_memory (self->device);
   const guint64 most = limit > 0 ? MIN (limit, memory) : memory, used = reformer_device_get_memory_used (self->device);
-  const guint64 others = used - MIN (used, held (parameters) + held (buffers));
+  const guint64 own = held (parameters) + held (buffers) + (tokens != NULL ? pages (tokens) : 0);
+  const guint64 others = used - MIN (used, own);
 
   return most - MIN (most, others);
 }
 
-ReformerMemoryPlan *
-reformer_model_plan (ReformerModel  *self,
-                     int             rows,
-                     gint64          length,
-                     gboolean        gradients,
-                     ReformerKeep    keep,
-                     GError        **error)
+static ReformerMemoryPlan *
+plan (ReformerModel   *self,
+      int              rows,
+      gint64           length,
+      gboolean         gradients,
+      ReformerKeep     keep,
+      ReformerTensor  *given,
+      GError         **error)
 {
   g_autoptr (ReformerDevice) planner = NULL;
   g_autoptr (ReformerModel) twin = NULL;
@@ -109,39 +120,58 @@ reformer_model_plan (ReformerModel  *self,
       g_propagate_error (error, local);
       return NULL;
     }
-  return reformer_memory_plan_new_from_device (planner, gradients ? keep : REFORMER_KEEP_NOTHING, available (self));
+  return reformer_memory_plan_new_from_device (planner, gradients ? keep : REFORMER_KEEP_NOTHING, available (self, given));
+}
+
+ReformerMemoryPlan *
+reformer_model_plan (ReformerModel  *self,
+                     int             rows,
+                     gint64          length,
+                     gboolean        gradients,
+                     ReformerKeep    keep,
+                     GError        **error)
+{
+  return plan (self, rows, length, gradients, keep, NULL, error);
 }
 
 /* The plan with the fastest keep that fits; with the most frugal one where none does. */
 static ReformerMemoryPlan *
-plan_fastest (ReformerModel  *self,
-              int             rows,
-              gint64          length,
-              GError        **error)
+plan_fastest (ReformerModel   *self,
+              int              rows,
+              gint64           length,
+              ReformerTensor  *given,
+              GError         **error)
 {
   static const ReformerKeep keeps[] = { REFORMER_KEEP_EVERYTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_NOTHING };
 
   for (guint i = 0;; i++)
     {
-      g_autoptr (ReformerMemoryPlan) plan = reformer_model_plan (self, rows, length, TRUE, keeps[i], error);
+      g_autoptr (ReformerMemoryPlan) next = plan (self, rows, length, TRUE, keeps[i], given, error);
 
-      if (plan == NULL || reformer_memory_plan_get_fits (plan) || i + 1 == G_N_ELEMENTS (keeps))
-        return g_steal_pointer (&plan);
+      if (next == NULL || reformer_memory_plan_get_fits (next) || i + 1 == G_N_ELEMENTS (keeps))
+        return g_steal_pointer (&next);
     }
 }
 
 void
-reformer_model_choose_keep (ReformerModel *self,
-                            int            rows,
-                            gint64         length)
+reformer_model_choose_keep (ReformerModel  *self,
+                            ReformerTensor *tokens)
 {
-  g_autoptr (ReformerMemoryPlan) plan = NULL;
+  g_autoptr (ReformerMemoryPlan) best = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree gint64 *shape = NULL;
+  gsize n_dims;
 
   if (reformer_stack_get_keep (self->stack) != REFORMER_KEEP_AUTO || reformer_device_is_planner (self->device))
     return;
-  plan = plan_fastest (self, rows, length, NULL);
-  /* branches of your own cannot be planned: inputs is what costs little and suits every branch */
-  reformer_stack_set_keep (self->stack, plan != NULL ? reformer_memory_plan_get_keep (plan) : REFORMER_KEEP_INPUTS);
+  shape = reformer_tensor_get_shape (tokens, &n_dims);
+  if (n_dims != 2 || shape[0] > G_MAXINT || reformer_tensor_get_device (tokens) != self->device)
+    return;
+  best = plan_fastest (self, (int) shape[0], shape[1], tokens, &error);
+  if (best != NULL)
+    reformer_stack_set_keep (self->stack, reformer_memory_plan_get_keep (best));
+  else if (g_error_matches (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED))
+    reformer_stack_set_keep (self->stack, REFORMER_KEEP_INPUTS); /* branches of your own: inputs is what costs little and suits every branch */
 }
 
 /**
@@ -172,7 +202,7 @@ reformer_model_estimate_memory (ReformerModel  *self,
     return NULL;
   keep = reformer_stack_get_keep (self->stack);
   if (gradients && keep == REFORMER_KEEP_AUTO)
-    return plan_fastest (self, rows, length, error);
+    return plan_fastest (self, rows, length, NULL, error);
   return reformer_model_plan (self, rows, length, gradients, keep, error);
 }
 

@@ -16,7 +16,8 @@ struct _ReformerModel
   GObject                parent_instance;
 
   ReformerDevice        *device;
-  ReformerConfig        *config;
+  ReformerConfig        *config; /* what the model was made with; nobody else has it */
+  ReformerConfig        *shown;  /* a copy for callers, who may change it without effect */
   GRecMutex              lock; /* building and the first filling */
   gboolean               built;
   gboolean               training;
@@ -98,9 +99,8 @@ ReformerMemoryPlan *reformer_model_plan (ReformerModel  *self,
                                          gboolean        gradients,
                                          ReformerKeep    keep,
                                          GError        **error);
-/* Turns keep = auto into the fastest that the memory allows. */
-void                reformer_model_choose_keep (ReformerModel *self,
-                                                int            rows,
-                                                gint64         length);
+/* Turns keep = auto into the fastest that the memory allows for these tokens, [B, T] on the model's device; where they are not, the step fails by itself. */
+void                reformer_model_choose_keep (ReformerModel  *self,
+                                                ReformerTensor *tokens);
 
 G_END_DECLS

@@ -42,6 +42,7 @@ reformer_model_finalize (GObject *object)
   g_ptr_array_unref (self->layers);
   g_clear_object (&self->device);
   g_clear_object (&self->config);
+  g_clear_object (&self->shown);
   g_rec_mutex_clear (&self->lock);
   G_OBJECT_CLASS (reformer_model_parent_class)->finalize (object);
 }
@@ -54,6 +55,7 @@ reformer_model_constructed (GObject *object)
   G_OBJECT_CLASS (reformer_model_parent_class)->constructed (object);
   if (self->config == NULL)
     self->config = reformer_config_new ();
+  self->shown = reformer_config_copy (self->config);
 }
 
 static void
@@ -70,7 +72,7 @@ reformer_model_get_property (GObject    *object,
       g_value_set_object (value, self->device);
       break;
     case PROP_CONFIG:
-      g_value_set_object (value, self->config);
+      g_value_set_object (value, self->shown);
       break;
     case PROP_HEAD:
       g_value_set_enum (value, reformer_model_get_head (self));
@@ -233,7 +235,7 @@ reformer_model_get_config (ReformerModel *self)
 {
   g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
 
-  return self->config;
+  return self->shown;
 }
 
 /**
@@ -594,23 +596,29 @@ loss (ReformerModel   *self,
   g_autoptr (ReformerTape) tape = NULL;
   g_auto (ReformerInput) input = { 0 };
   ReformerRun run;
+  ReformerKeep before;
   double value;
 
   if (!reformer_model_prepare (self, error))
     return NAN;
+  before = reformer_stack_get_keep (self->stack);
+  if (gradients)
+    reformer_model_choose_keep (self, tokens);
   run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
   if (!reformer_model_read_input (self, &run, tokens, mask, labels, &input))
     {
+      reformer_stack_set_keep (self->stack, before);
       reformer_run_finish (&run, error);
       return NAN;
     }
-  if (gradients)
-    reformer_model_choose_keep (self, input.B, input.T0);
   tape = reformer_model_new_tape (self, &input, gradients && self->training, NULL);
   reformer_tape_set_record (tape, gradients ? REFORMER_RECORD_EVERYTHING : REFORMER_RECORD_NOTHING);
   value = reformer_model_run_loss (self, &input, gradients, tape);
   if (!reformer_tape_check (tape, error))
-    return NAN;
+    {
+      reformer_stack_set_keep (self->stack, before); /* auto is settled by a step that was taken */
+      return NAN;
+    }
   if (gradients)
     reformer_model_set_sequence (self, self->sequence + (guint) input.B);
   return value;
@@ -652,6 +660,8 @@ reformer_model_compute_loss (ReformerModel   *self,
  * @error: return location for an error
  *
  * Computes the mean loss over all targets, and overwrites the gradients of all trainable parameters. With [property@Model:training] dropout is on.
+ *
+ * After an error the gradients are undefined; parameters and [property@Model:sequence] are as they were.
  *
  * Returns: the loss in nats, or NaN with @error set: [error@ModelError] for input that does not fit, [error@DeviceError]
  */
