@@ -31,27 +31,6 @@ scale (SPAN (const float, x), SPAN (float, y), ulong n, int span, int store, flo
     }
 }
 
-// Rows of x [count, width] whose mask is 0 become 0. Work-item i has `rows` rows from i * rows on.
-__kernel void
-mask_rows (SPAN (float, x), int width, int count, int rows, SPAN (const uchar, mask))
-{
-  BEGIN (float, x);
-  BEGIN (const uchar, mask);
-  const ulong from = get_global_id (0) * (ulong) rows, to = min (from + (ulong) rows, (ulong) count);
-
-  for (ulong r = from; r < to; r++)
-    if (mask[r] == 0)
-      {
-        __global float *p = x + r * (ulong) width;
-        int c = 0;
-
-        for (; c + VW <= width; c += VW)
-          STORE_GLOBAL (p + c, (vec) 0.0f);
-        for (; c < width; c++)
-          p[c] = 0.0f;
-      }
-}
-
 // The first `width` columns of x to those of y, with leading dimensions ldx and ldy. Work-item i has `rows` rows from i * rows on.
 __kernel void
 copy_columns (SPAN (const float, x), int ldx, SPAN (float, y), int ldy, int width, int count, int rows)

@@ -35,19 +35,6 @@ reformer_dropout (ReformerRun           *run,
 }
 
 void
-reformer_mask_rows (ReformerRun  *run,
-                    ReformerSpan  x,
-                    int           width,
-                    gsize         count,
-                    ReformerSpan  mask)
-{
-  const gsize rows = reformer_tasks_per_item (run->device, count, width);
-
-  REFORMER_LAUNCH (run, "elementwise", NULL, "mask_rows", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
-                   REFORMER_SPAN (x), REFORMER_INT (width), REFORMER_INT (count), REFORMER_INT (rows), REFORMER_SPAN (mask));
-}
-
-void
 reformer_copy_columns (ReformerRun  *run,
                        ReformerSpan  x,
                        int           ldx,

@@ -28,11 +28,5 @@ void reformer_copy_columns (ReformerRun      *run,
                             int               ldy,
                             int               width,
                             gsize             count);
-/* Sets rows to zero where mask (uint8 [count], 1 = keep) is 0. */
-void reformer_mask_rows (ReformerRun         *run,
-                         ReformerSpan         x,
-                         int                  width,
-                         gsize                count,
-                         ReformerSpan         mask);
 
 G_END_DECLS
