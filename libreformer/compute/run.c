@@ -86,3 +86,10 @@ reformer_run_part (ReformerRun *run,
   run->part = part;
   return before;
 }
+
+void
+reformer_run_unref (gpointer tensor)
+{
+  if (tensor != NULL)
+    g_object_unref (tensor);
+}

@@ -44,6 +44,8 @@ ReformerTensor *reformer_run_new    (ReformerRun   *run,
                                      ReformerDType  dtype,
                                      guint          n_dims,
                                      ...);
+/* Frees a tensor, or the NULL that stands where one could not be had: for containers of tensors. */
+void            reformer_run_unref  (gpointer       tensor);
 /* `part` of the run until the matching end: returns the part before. */
 const char     *reformer_run_part   (ReformerRun   *run,
                                      const char    *part);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/layer-private.h"
 
+#include "layers/input.h"
+
 /**
  * ReformerLayer:
  *
@@ -610,21 +612,12 @@ reformer_layer_check_input (ReformerLayer  *self,
                             int            *B,
                             int            *T)
 {
-  gsize n_dims;
-  g_autofree gint64 *shape = NULL;
+  ReformerRows rows;
 
-  if (!reformer_run_ok (run))
+  if (!reformer_input_tokens (self, run, "input", input, width, &rows))
     return FALSE;
-  shape = reformer_tensor_get_shape (input, &n_dims);
-  if (n_dims != 3 || shape[2] != width || reformer_tensor_get_dtype (input) != REFORMER_DTYPE_FLOAT32 || shape[0] * shape[1] > G_MAXINT32)
-    {
-      g_autofree char *seen = reformer_tensor_to_string (input);
-
-      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "input of %s is %s; wanted float32 [B, T, %d]", G_OBJECT_TYPE_NAME (self), seen, width);
-      return FALSE;
-    }
-  *B = (int) shape[0];
-  *T = (int) shape[1];
+  *B = (int) (rows.count / rows.T);
+  *T = (int) rows.T;
   return TRUE;
 }
 

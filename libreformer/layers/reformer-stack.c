@@ -2,6 +2,7 @@
 #include "layers/stack-private.h"
 
 #include "compute/device-private.h"
+#include "layers/input.h"
 #include "ops/elementwise.h"
 
 /**
@@ -80,17 +81,6 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (ReformerStack, reformer_stack, REFORMER_TYPE_LAYE
 /* ---- As a layer ---- */
 
 static ReformerTensor *
-new_copy (ReformerRun    *run,
-          ReformerTensor *x)
-{
-  ReformerTensor *y = reformer_run_new_like (run, x);
-
-  if (y != NULL)
-    reformer_run_copy (run, reformer_span (x), reformer_span (y), reformer_tensor_get_n_elements (x));
-  return y;
-}
-
-static ReformerTensor *
 reformer_stack_forward (ReformerLayer   *layer,
                         ReformerTensor  *input,
                         ReformerTape    *tape,
@@ -108,7 +98,7 @@ reformer_stack_forward (ReformerLayer   *layer,
   if (reformer_layer_check_input (layer, run, input, H, &B, &T))
     {
       for (int i = 0; i < self->streams; i++)
-        streams[i] = new_copy (run, input);
+        streams[i] = reformer_input_copy (run, input);
       if (reformer_run_ok (run))
         reformer_stack_run_forward (self, streams, tape);
     }

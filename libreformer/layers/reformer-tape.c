@@ -57,13 +57,6 @@ static GParamSpec *props[N_PROPS];
 
 G_DEFINE_FINAL_TYPE (ReformerTape, reformer_tape, G_TYPE_OBJECT)
 
-static void
-unref_or_null (gpointer object)
-{
-  if (object != NULL)
-    g_object_unref (object);
-}
-
 /* ---- Object ---- */
 
 static void
@@ -247,7 +240,7 @@ reformer_tape_class_init (ReformerTapeClass *klass)
 static void
 reformer_tape_init (ReformerTape *self)
 {
-  self->saved = g_ptr_array_new_with_free_func (unref_or_null);
+  self->saved = g_ptr_array_new_with_free_func (reformer_run_unref);
   self->marks = g_array_new (FALSE, FALSE, sizeof (guint));
   self->packed = reformer_packed_new ();
   self->record = REFORMER_RECORD_EVERYTHING;

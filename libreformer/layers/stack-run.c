@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/stack-private.h"
 
+#include "layers/input.h"
+
 /* Forward and backward of a stack on its streams.
  *
  *   two streams   x[t] += f (x[s]), t the branch's target, s the other stream
@@ -8,17 +10,6 @@
  *
  * keep = nothing changes the target in place and takes f (x[s]) off again in the backward pass. Otherwise each branch gives its target a new tensor, and the
  * tensors it read stay alive on the tape. */
-
-static ReformerTensor *
-copy (ReformerRun    *run,
-      ReformerTensor *x)
-{
-  ReformerTensor *y = reformer_run_new_like (run, x);
-
-  if (y != NULL)
-    reformer_run_copy (run, reformer_span (x), reformer_span (y), reformer_tensor_get_n_elements (x));
-  return y;
-}
 
 static void
 replace (ReformerTensor **place,
@@ -59,7 +50,7 @@ reformer_stack_run_forward (ReformerStack   *self,
       if (!in_place)
         {
           part = reformer_run_part (run, "streams");
-          replace (&streams[target], copy (run, streams[target]));
+          replace (&streams[target], reformer_input_copy (run, streams[target]));
           reformer_run_part (run, part);
         }
       if (streams[target] == NULL)
@@ -97,7 +88,7 @@ reformer_stack_run_backward (ReformerStack   *self,
       else
         {
           const char *part = reformer_run_part (run, "streams");
-          g_autoptr (ReformerTensor) dx = copy (run, gradients[0]);
+          g_autoptr (ReformerTensor) dx = reformer_input_copy (run, gradients[0]);
 
           reformer_run_part (run, part);
           if (dx == NULL)

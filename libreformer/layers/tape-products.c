@@ -31,17 +31,10 @@ packed_equal (gconstpointer a,
   return p->parameter == q->parameter && p->element == q->element && p->n == q->n && p->k == q->k && p->transpose == q->transpose;
 }
 
-static void
-unref_or_null (gpointer object)
-{
-  if (object != NULL)
-    g_object_unref (object);
-}
-
 GHashTable *
 reformer_packed_new (void)
 {
-  return g_hash_table_new_full (packed_hash, packed_equal, g_free, unref_or_null);
+  return g_hash_table_new_full (packed_hash, packed_equal, g_free, reformer_run_unref);
 }
 
 ReformerTensor *

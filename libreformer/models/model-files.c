@@ -197,13 +197,6 @@ is_bare (ReformerWeights *weights)
   return TRUE;
 }
 
-static void
-unref_or_null (gpointer object)
-{
-  if (object != NULL)
-    g_object_unref (object);
-}
-
 static gboolean
 read_weights (ReformerModel  *self,
               const char     *path,
@@ -216,7 +209,7 @@ read_weights (ReformerModel  *self,
   g_autoptr (GHashTable) used = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GString) problems = g_string_new (NULL);
   g_autoptr (GPtrArray) entries = NULL;
-  g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (unref_or_null);
+  g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (reformer_run_unref);
   g_autoptr (GRecMutexLocker) locker = g_rec_mutex_locker_new (&self->lock);
   ReformerRun run = REFORMER_RUN_INIT (self->device, cancellable);
   Reading reading = { weights, used, FALSE, problems, 0 };
