@@ -239,7 +239,7 @@ read_labels (ReformerModel  *self,
 
   if (reformer_device_is_planner (self->device))
     {
-      input->n_targets = (gsize) input->B * (gsize) (input->T0 - 1);
+      input->count = (gsize) input->B * (gsize) (input->T0 - 1);
       input->labels = upload (run, input, NULL);
       return;
     }
@@ -258,10 +258,10 @@ read_labels (ReformerModel  *self,
                                classes - 1);
             return;
           }
-        input->n_targets += label != NO_TARGET;
+        input->count += label != NO_TARGET;
         shifted[(gsize) b * input->T + t] = label;
       }
-  if (input->n_targets == 0)
+  if (input->count == 0 && input->n_targets == 0)
     reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "labels: no target among %d rows of %d; wanted at least one after a row's first position", input->B,
                        input->T0);
   else
@@ -302,6 +302,8 @@ reformer_model_read_input (ReformerModel  *self,
     read_mask (run, mask, input);
   if (reformer_run_ok (run) && labels != NULL)
     read_labels (self, run, labels, input);
+  if (input->n_targets == 0)
+    input->n_targets = input->count;
   reformer_run_part (run, part);
   return reformer_run_ok (run);
 }

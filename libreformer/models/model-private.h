@@ -55,7 +55,8 @@ typedef struct
   ReformerTensor *ids;    /* int32 [B, T] */
   ReformerTensor *mask;   /* uint8 [B, T]; NULL: nothing is masked */
   ReformerTensor *labels; /* int32 [B, T]: the class that position t is to predict, -100 for none; NULL without labels */
-  gsize           n_targets;
+  gsize           count;     /* of targets among the labels */
+  gsize           n_targets; /* what the gradients are a mean over */
 } ReformerInput;
 
 void     reformer_input_clear     (ReformerInput   *input);
@@ -84,11 +85,32 @@ ReformerTensor *reformer_model_run_forward (ReformerModel  *self,
                                             ReformerInput  *input,
                                             gboolean        encode,
                                             ReformerTape   *tape);
-/* The mean loss; with `gradients`, the gradients of all trainable parameters are overwritten. */
+/* The sum of the losses; with `gradients`, those of all trainable parameters are added to. */
 double          reformer_model_run_loss    (ReformerModel  *self,
                                             ReformerInput  *input,
                                             gboolean        gradients,
                                             ReformerTape   *tape);
+void            reformer_model_clear_gradients (ReformerModel *self,
+                                                ReformerRun   *run);
+
+/* One of the passes of a step, for a trainer. */
+typedef struct
+{
+  GCancellable *cancellable;
+  gsize         n_targets; /* what the gradients are a mean over: the targets of all passes of the step; 0: those of this pass, which must then have some */
+  gboolean      add;       /* the gradients are added to those of the passes before */
+  double        sum;       /* comes back: the sum of the losses */
+  gsize         count;     /*   and of how many targets */
+} ReformerModelPass;
+
+/* As compute_gradients() and compute_loss(); these are made of it. A pass that fails leaves the model's sequence and keep as they were. */
+gboolean        reformer_model_run_pass    (ReformerModel      *self,
+                                            ReformerTensor     *tokens,
+                                            ReformerTensor     *mask,
+                                            ReformerTensor     *labels,
+                                            gboolean            gradients,
+                                            ReformerModelPass  *pass,
+                                            GError            **error);
 
 /* ---- model-plan.c ---- */
 

@@ -267,7 +267,7 @@ head_piece (ReformerModel      *self,
 }
 
 static double
-mean_loss (ReformerInput  *input,
+sum_losses (ReformerInput  *input,
            ReformerTensor *losses,
            ReformerRun    *run)
 {
@@ -286,7 +286,7 @@ mean_loss (ReformerInput  *input,
   reformer_run_read (run, reformer_span (losses), values, n);
   for (gsize i = 0; i < n; i++)
     sum += (double) values[i];
-  return reformer_run_ok (run) ? sum / (double) input->n_targets : (double) NAN;
+  return reformer_run_ok (run) ? sum : (double) NAN;
 }
 
 static double
@@ -315,14 +315,14 @@ head_loss (ReformerModel   *self,
       head_piece (self, input, &head, streams, gradients, losses, &rows, tape);
     }
   if (reformer_run_ok (run))
-    value = mean_loss (input, losses, run);
+    value = sum_losses (input, losses, run);
   reformer_run_part (run, part);
   return value;
 }
 
-static void
-clear_gradients (ReformerModel *self,
-                 ReformerRun   *run)
+void
+reformer_model_clear_gradients (ReformerModel *self,
+                                ReformerRun   *run)
 {
   g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (self);
 
@@ -340,8 +340,6 @@ reformer_model_run_loss (ReformerModel *self,
   ReformerTensor *streams[2] = { NULL, NULL }, *slopes[2] = { NULL, NULL };
   double value = (double) NAN;
 
-  if (gradients)
-    clear_gradients (self, run);
   embed (self, input, streams, tape);
   if (reformer_run_ok (run))
     reformer_stack_run_forward (self->stack, streams, tape);

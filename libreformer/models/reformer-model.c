@@ -585,6 +585,47 @@ reformer_model_encode (ReformerModel   *self,
   return forward (self, tokens, mask, TRUE, error);
 }
 
+gboolean
+reformer_model_run_pass (ReformerModel      *self,
+                         ReformerTensor     *tokens,
+                         ReformerTensor     *mask,
+                         ReformerTensor     *labels,
+                         gboolean            gradients,
+                         ReformerModelPass  *pass,
+                         GError            **error)
+{
+  g_autoptr (ReformerTape) tape = NULL;
+  g_auto (ReformerInput) input = { .n_targets = pass->n_targets };
+  ReformerRun run;
+  ReformerKeep before;
+
+  if (!reformer_model_prepare (self, error))
+    return FALSE;
+  before = reformer_stack_get_keep (self->stack);
+  if (gradients)
+    reformer_model_choose_keep (self, tokens);
+  run = (ReformerRun) REFORMER_RUN_INIT (self->device, pass->cancellable);
+  if (!reformer_model_read_input (self, &run, tokens, mask, labels, &input))
+    {
+      reformer_stack_set_keep (self->stack, before);
+      return reformer_run_finish (&run, error);
+    }
+  tape = reformer_model_new_tape (self, &input, gradients && self->training, pass->cancellable);
+  reformer_tape_set_record (tape, gradients ? REFORMER_RECORD_EVERYTHING : REFORMER_RECORD_NOTHING);
+  if (gradients && !pass->add)
+    reformer_model_clear_gradients (self, reformer_tape_get_run (tape));
+  pass->sum = reformer_model_run_loss (self, &input, gradients, tape);
+  pass->count = input.count;
+  if (!reformer_tape_check (tape, error))
+    {
+      reformer_stack_set_keep (self->stack, before); /* auto is settled by a step that was taken */
+      return FALSE;
+    }
+  if (gradients)
+    reformer_model_set_sequence (self, self->sequence + (guint) input.B);
+  return TRUE;
+}
+
 static double
 loss (ReformerModel   *self,
       ReformerTensor  *tokens,
@@ -593,35 +634,9 @@ loss (ReformerModel   *self,
       gboolean         gradients,
       GError         **error)
 {
-  g_autoptr (ReformerTape) tape = NULL;
-  g_auto (ReformerInput) input = { 0 };
-  ReformerRun run;
-  ReformerKeep before;
-  double value;
+  ReformerModelPass pass = { NULL };
 
-  if (!reformer_model_prepare (self, error))
-    return NAN;
-  before = reformer_stack_get_keep (self->stack);
-  if (gradients)
-    reformer_model_choose_keep (self, tokens);
-  run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
-  if (!reformer_model_read_input (self, &run, tokens, mask, labels, &input))
-    {
-      reformer_stack_set_keep (self->stack, before);
-      reformer_run_finish (&run, error);
-      return NAN;
-    }
-  tape = reformer_model_new_tape (self, &input, gradients && self->training, NULL);
-  reformer_tape_set_record (tape, gradients ? REFORMER_RECORD_EVERYTHING : REFORMER_RECORD_NOTHING);
-  value = reformer_model_run_loss (self, &input, gradients, tape);
-  if (!reformer_tape_check (tape, error))
-    {
-      reformer_stack_set_keep (self->stack, before); /* auto is settled by a step that was taken */
-      return NAN;
-    }
-  if (gradients)
-    reformer_model_set_sequence (self, self->sequence + (guint) input.B);
-  return value;
+  return reformer_model_run_pass (self, tokens, mask, labels, gradients, &pass, error) ? pass.sum / (double) pass.count : (double) NAN;
 }
 
 /**
