@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/attention-private.h"
 
+#include "compute/home.h"
+
 /**
  * ReformerAttention:
  *
@@ -154,6 +156,7 @@ reformer_attention_class_init (ReformerAttentionClass *klass)
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
 
+  reformer_home_own (klass);
   object_class->constructed = reformer_attention_constructed;
   object_class->get_property = reformer_attention_get_property;
   object_class->set_property = reformer_attention_set_property;

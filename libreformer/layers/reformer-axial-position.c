@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/axial-position-private.h"
 
+#include "compute/home.h"
 #include "layers/input.h"
 #include "ops/axial.h"
 
@@ -288,6 +289,7 @@ reformer_axial_position_class_init (ReformerAxialPositionClass *klass)
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
 
+  reformer_home_own (klass);
   object_class->constructed = reformer_axial_position_constructed;
   object_class->finalize = reformer_axial_position_finalize;
   object_class->get_property = reformer_axial_position_get_property;

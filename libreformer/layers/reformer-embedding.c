@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/embedding-private.h"
 
+#include "compute/home.h"
 #include "layers/input.h"
 #include "ops/embedding.h"
 
@@ -162,6 +163,7 @@ reformer_embedding_class_init (ReformerEmbeddingClass *klass)
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
 
+  reformer_home_own (klass);
   object_class->constructed = reformer_embedding_constructed;
   object_class->get_property = reformer_embedding_get_property;
   object_class->set_property = reformer_embedding_set_property;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <libreformer/layers/reformer-feed-forward.h>
 
+#include "compute/home.h"
 #include "layers/layer-private.h"
 #include "ops/activation.h"
 #include "ops/elementwise.h"
@@ -363,6 +364,7 @@ reformer_feed_forward_class_init (ReformerFeedForwardClass *klass)
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
 
+  reformer_home_own (klass);
   object_class->constructed = reformer_feed_forward_constructed;
   object_class->finalize = reformer_feed_forward_finalize;
   object_class->get_property = reformer_feed_forward_get_property;

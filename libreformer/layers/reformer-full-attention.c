@@ -3,6 +3,8 @@
 
 #include "layers/attention-private.h"
 
+#include "compute/home.h"
+
 /**
  * ReformerFullAttention:
  *
@@ -27,6 +29,7 @@ reformer_full_attention_constructed (GObject *object)
 static void
 reformer_full_attention_class_init (ReformerFullAttentionClass *klass)
 {
+  reformer_home_own (klass);
   G_OBJECT_CLASS (klass)->constructed = reformer_full_attention_constructed;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/layer-norm-private.h"
 
+#include "compute/home.h"
 #include "layers/input.h"
 
 /**
@@ -137,6 +138,7 @@ reformer_layer_norm_class_init (ReformerLayerNormClass *klass)
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
 
+  reformer_home_own (klass);
   object_class->constructed = reformer_layer_norm_constructed;
   object_class->get_property = reformer_layer_norm_get_property;
   object_class->set_property = reformer_layer_norm_set_property;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/layer-private.h"
 
+#include "compute/home.h"
 #include "layers/input.h"
 
 /**
@@ -97,6 +98,7 @@ reformer_layer_class_init (ReformerLayerClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
+  reformer_home_own (klass);
   object_class->finalize = reformer_layer_finalize;
   object_class->get_property = reformer_layer_get_property;
   object_class->set_property = reformer_layer_set_property;
@@ -153,6 +155,46 @@ check_result (ReformerLayer   *self,
   return result;
 }
 
+typedef ReformerTensor *(*Function) (ReformerLayer   *self,
+                                     ReformerTensor  *input,
+                                     ReformerTape    *tape,
+                                     GError         **error);
+
+typedef struct
+{
+  ReformerLayer   *self;
+  Function         function;
+  ReformerTensor  *input;
+  ReformerTape    *tape;
+  GError         **error;
+  ReformerTensor  *result;
+} Call;
+
+static void
+call (gpointer data)
+{
+  Call *c = data;
+
+  c->result = c->function (c->self, c->input, c->tape, c->error);
+}
+
+/* The function at `offset` of the class, where it may run. */
+static ReformerTensor *
+call_function (ReformerLayer   *self,
+               gsize            offset,
+               ReformerTensor  *input,
+               ReformerTape    *tape,
+               GError         **error)
+{
+  Call c = { self, G_STRUCT_MEMBER (Function, REFORMER_LAYER_GET_CLASS (self), offset), input, tape, error, NULL };
+
+  if (reformer_home_is_away (self, offset))
+    reformer_home_call (call, &c, error);
+  else
+    call (&c);
+  return c.result;
+}
+
 /**
  * reformer_layer_forward: (virtual forward)
  * @self: a layer
@@ -184,7 +226,7 @@ reformer_layer_forward (ReformerLayer   *self,
   if (place.depth == 0)
     reformer_tape_forget_packed (tape);
   reformer_layer_reset (self, reformer_tape_get_run (tape), reformer_tape_get_seed (tape));
-  output = check_result (self, "forward", REFORMER_LAYER_GET_CLASS (self)->forward (self, input, tape, &local), &local);
+  output = check_result (self, "forward", call_function (self, G_STRUCT_OFFSET (ReformerLayerClass, forward), input, tape, &local), &local);
   if (local != NULL)
     {
       g_clear_object (&output);
@@ -220,7 +262,7 @@ reformer_layer_backward (ReformerLayer   *self,
 
   if (!check_written (self, "backward", REFORMER_LAYER_GET_CLASS (self)->backward != NULL, error))
     return NULL;
-  result = check_result (self, "backward", REFORMER_LAYER_GET_CLASS (self)->backward (self, gradient, tape, &local), &local);
+  result = check_result (self, "backward", call_function (self, G_STRUCT_OFFSET (ReformerLayerClass, backward), gradient, tape, &local), &local);
   if (local != NULL)
     {
       g_clear_object (&result);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/linear-private.h"
 
+#include "compute/home.h"
 #include "layers/input.h"
 
 /**
@@ -163,6 +164,7 @@ reformer_linear_class_init (ReformerLinearClass *klass)
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
 
+  reformer_home_own (klass);
   object_class->constructed = reformer_linear_constructed;
   object_class->get_property = reformer_linear_get_property;
   object_class->set_property = reformer_linear_set_property;

@@ -3,6 +3,8 @@
 
 #include "layers/attention-private.h"
 
+#include "compute/home.h"
+
 /**
  * ReformerLocalAttention:
  *
@@ -54,6 +56,7 @@ reformer_local_attention_class_init (ReformerLocalAttentionClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
+  reformer_home_own (klass);
   object_class->get_property = reformer_local_attention_get_property;
   object_class->set_property = reformer_local_attention_set_property;
 

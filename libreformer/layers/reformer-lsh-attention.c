@@ -2,6 +2,7 @@
 #include <libreformer/layers/reformer-lsh-attention.h>
 
 #include "layers/attention-private.h"
+#include "compute/home.h"
 #include "ops/hash.h"
 
 /**
@@ -213,6 +214,7 @@ reformer_lsh_attention_class_init (ReformerLshAttentionClass *klass)
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
   const gint32 default_buckets = 64;
 
+  reformer_home_own (klass);
   object_class->constructed = reformer_lsh_attention_constructed;
   object_class->finalize = reformer_lsh_attention_finalize;
   object_class->get_property = reformer_lsh_attention_get_property;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/position-table-private.h"
 
+#include "compute/home.h"
 #include "layers/input.h"
 #include "ops/elementwise.h"
 
@@ -151,6 +152,7 @@ reformer_position_table_class_init (ReformerPositionTableClass *klass)
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
 
+  reformer_home_own (klass);
   object_class->constructed = reformer_position_table_constructed;
   object_class->get_property = reformer_position_table_get_property;
   object_class->set_property = reformer_position_table_set_property;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/stack-private.h"
 
+#include "compute/home.h"
 #include "compute/device-private.h"
 #include "layers/input.h"
 #include "ops/elementwise.h"
@@ -238,6 +239,7 @@ reformer_stack_class_init (ReformerStackClass *klass)
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
 
+  reformer_home_own (klass);
   object_class->finalize = reformer_stack_finalize;
   object_class->get_property = reformer_stack_get_property;
   object_class->set_property = reformer_stack_set_property;
