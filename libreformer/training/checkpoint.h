@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "files/json.h"
-#include <libreformer/training/reformer-trainer.h>
+#include <libreformer/data/reformer-tokenizer.h>
+#include <libreformer/models/reformer-model.h>
+#include <libreformer/training/reformer-optimizer.h>
+#include <libreformer/training/reformer-schedule.h>
 
 G_BEGIN_DECLS
 
@@ -40,10 +42,12 @@ typedef struct
   ReformerTrainingState *state;
 } ReformerCheckpoint;
 
-/* ---- checkpoint.c, checkpoint-state.c, checkpoint-list.c ---- */
+/* The names of the fields of the state, ending in NULL. */
+const char *const *reformer_training_state_get_fields (void);
 
 /* Writes FOLDER/checkpoints/step-N with a manifest of sizes and SHA-256, links its weights as those of FOLDER, marks the best (checkpoints/best is a link to it)
- * and deletes the oldest beyond `kept`, never the best. When it fails, all that was there is there still. */
+ * and deletes the oldest beyond `kept` (at least 1), never the best. The same steps make the same bytes: no file has a time or a path. When it fails, all that was
+ * there is there still. A folder that is gone is not made again. */
 gboolean reformer_checkpoint_save    (const char               *folder,
                                       const ReformerCheckpoint *checkpoint,
                                       guint                     kept,
@@ -58,24 +62,5 @@ gboolean reformer_checkpoint_restore (const char               *folder,
                                       GError                  **error);
 /* Whether there is a folder that looks like a checkpoint. */
 gboolean reformer_checkpoint_exists  (const char               *folder);
-
-/* ---- run-folder.c ---- */
-
-/* The folder of a run while a trainer has it: made where there is none, refused where it has files that no run makes, locked (an open file description lock on
- * .reformer-lock). Its logs: log.jsonl has a line for every step and event, log.csv one for every step. */
-typedef struct _ReformerRunFolder ReformerRunFolder;
-
-ReformerRunFolder *reformer_run_folder_open     (const char         *path,
-                                                 GError            **error);
-void               reformer_run_folder_close    (ReformerRunFolder  *self);
-gboolean           reformer_run_folder_log      (ReformerRunFolder  *self,
-                                                 json_t             *line,
-                                                 GError            **error);
-/* Drops lines of steps after `step`, which a run that goes on from there will write again. */
-gboolean           reformer_run_folder_go_back  (ReformerRunFolder  *self,
-                                                 guint               step,
-                                                 GError            **error);
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (ReformerRunFolder, reformer_run_folder_close)
 
 G_END_DECLS
