@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "files/atomic.h"
 #include "layers/axial-position-private.h"
 #include "layers/embedding-private.h"
 #include "layers/layer-norm-private.h"
@@ -111,6 +112,19 @@ gboolean        reformer_model_run_pass    (ReformerModel      *self,
                                             gboolean            gradients,
                                             ReformerModelPass  *pass,
                                             GError            **error);
+
+/* ---- model-files.c, model-write.c ---- */
+
+/* The path of a local file, or NULL with an error where it has none. */
+char           *reformer_model_local_path        (GFile                 *file,
+                                                  GError               **error);
+/* The configuration as it is saved: buckets that were found by the rule are written down, because the rotations go with them. */
+ReformerConfig *reformer_model_copy_saved_config (ReformerModel         *self);
+/* Puts config.json and model.safetensors into a folder under way; the model must be prepared. */
+gboolean        reformer_model_write_files       (ReformerModel         *self,
+                                                  ReformerAtomicFolder  *folder,
+                                                  GCancellable          *cancellable,
+                                                  GError               **error);
 
 /* ---- model-plan.c ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "training/run-folder.h"
 #include <libreformer/data/reformer-tokenizer.h>
 #include <libreformer/models/reformer-model.h>
 #include <libreformer/training/reformer-optimizer.h>
