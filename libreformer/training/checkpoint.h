@@ -25,6 +25,7 @@ typedef struct
   double       best_loss;        /* of the evaluations; infinite before the first */
   guint        best_step;
   guint        worse;            /* evaluations in a row that were not better */
+  guint        evaluated_step;   /* step of the last evaluation, so that one that was cut short is made up for */
   ReformerKeep keep;             /* what auto became */
 } ReformerTrainingState;
 
