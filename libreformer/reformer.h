@@ -29,5 +29,10 @@
 #include <libreformer/models/reformer-head.h>
 #include <libreformer/models/reformer-memory-plan.h>
 #include <libreformer/models/reformer-model.h>
+#include <libreformer/training/reformer-adamw.h>
+#include <libreformer/training/reformer-optimizer.h>
+#include <libreformer/training/reformer-schedule.h>
+#include <libreformer/training/reformer-sgd.h>
+#include <libreformer/training/reformer-trainer-error.h>
 
 #undef _REFORMER_INSIDE
