@@ -9,6 +9,11 @@
 #include <libreformer/compute/reformer-tensor.h>
 #include <libreformer/compute/reformer-version-macros.h>
 #include <libreformer/compute/reformer-version.h>
+#include <libreformer/data/reformer-byte-tokenizer.h>
+#include <libreformer/data/reformer-dataset.h>
+#include <libreformer/data/reformer-sample.h>
+#include <libreformer/data/reformer-text-dataset.h>
+#include <libreformer/data/reformer-tokenizer.h>
 #include <libreformer/files/reformer-file-error.h>
 #include <libreformer/layers/reformer-attention.h>
 #include <libreformer/layers/reformer-axial-position.h>

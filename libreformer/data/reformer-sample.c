@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <libreformer/data/reformer-sample.h>
+
+/**
+ * ReformerSample:
+ *
+ * One sequence to learn from: ids, and where they are given a mask and labels.
+ *
+ * Any bytes can be put in; [method@Dataset.read_sample] checks that they fit together.
+ */
+struct _ReformerSample
+{
+  GObject parent_instance;
+
+  GBytes *tokens;
+  GBytes *mask;
+  GBytes *labels;
+};
+
+enum
+{
+  PROP_0,
+  PROP_TOKENS,
+  PROP_MASK,
+  PROP_LABELS,
+  N_PROPS
+};
+
+static GParamSpec *props[N_PROPS];
+
+G_DEFINE_FINAL_TYPE (ReformerSample, reformer_sample, G_TYPE_OBJECT)
+
+static void
+reformer_sample_finalize (GObject *object)
+{
+  ReformerSample *self = REFORMER_SAMPLE (object);
+
+  g_clear_pointer (&self->tokens, g_bytes_unref);
+  g_clear_pointer (&self->mask, g_bytes_unref);
+  g_clear_pointer (&self->labels, g_bytes_unref);
+  G_OBJECT_CLASS (reformer_sample_parent_class)->finalize (object);
+}
+
+static GBytes **
+member (ReformerSample *self,
+        guint           id)
+{
+  return id == PROP_TOKENS ? &self->tokens : id == PROP_MASK ? &self->mask : id == PROP_LABELS ? &self->labels : NULL;
+}
+
+static void
+reformer_sample_get_property (GObject    *object,
+                              guint       id,
+                              GValue     *value,
+                              GParamSpec *pspec)
+{
+  GBytes **bytes = member (REFORMER_SAMPLE (object), id);
+
+  if (bytes != NULL)
+    g_value_set_boxed (value, *bytes);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+}
+
+static void
+reformer_sample_set_property (GObject      *object,
+                              guint         id,
+                              const GValue *value,
+                              GParamSpec   *pspec)
+{
+  GBytes **bytes = member (REFORMER_SAMPLE (object), id);
+
+  if (bytes != NULL)
+    *bytes = g_value_dup_boxed (value);
+  else
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+}
+
+static void
+reformer_sample_class_init (ReformerSampleClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+
+  object_class->finalize = reformer_sample_finalize;
+  object_class->get_property = reformer_sample_get_property;
+  object_class->set_property = reformer_sample_set_property;
+
+  /**
+   * ReformerSample:tokens:
+   *
+   * The ids, int32 in the machine's byte order.
+   */
+  props[PROP_TOKENS] = g_param_spec_boxed ("tokens", NULL, NULL, G_TYPE_BYTES, flags);
+  /**
+   * ReformerSample:mask:
+   *
+   * One byte for each id, 0 where the model does not look; %NULL if it looks at all.
+   */
+  props[PROP_MASK] = g_param_spec_boxed ("mask", NULL, NULL, G_TYPE_BYTES, flags);
+  /**
+   * ReformerSample:labels:
+   *
+   * What the model should say, int32, as many as ids, -100 where nothing is asked; %NULL if the ids themselves are the labels.
+   */
+  props[PROP_LABELS] = g_param_spec_boxed ("labels", NULL, NULL, G_TYPE_BYTES, flags);
+  g_object_class_install_properties (object_class, N_PROPS, props);
+}
+
+static void
+reformer_sample_init (ReformerSample *self)
+{
+}
+
+/**
+ * reformer_sample_new:
+ * @tokens: ids, int32 in the machine's byte order
+ * @mask: (nullable): one byte for each id, 0 where the model does not look
+ * @labels: (nullable): what the model should say, int32, as many as ids, -100 where nothing is asked
+ *
+ * Creates a sample.
+ *
+ * Returns: (transfer full): a new sample
+ */
+ReformerSample *
+reformer_sample_new (GBytes *tokens,
+                     GBytes *mask,
+                     GBytes *labels)
+{
+  return g_object_new (REFORMER_TYPE_SAMPLE, "tokens", tokens, "mask", mask, "labels", labels, NULL);
+}
+
+/**
+ * reformer_sample_new_from_ids:
+ * @ids: (array length=n_ids): ids
+ * @n_ids: number of ids
+ *
+ * Creates a sample without mask and labels.
+ *
+ * Returns: (transfer full): a new sample
+ */
+ReformerSample *
+reformer_sample_new_from_ids (const int *ids,
+                              gsize      n_ids)
+{
+  g_autoptr (GBytes) tokens = NULL;
+
+  g_return_val_if_fail (ids != NULL || n_ids == 0, NULL);
+
+  tokens = g_bytes_new (ids, n_ids * sizeof (gint32));
+  return reformer_sample_new (tokens, NULL, NULL);
+}
+
+/**
+ * reformer_sample_get_tokens:
+ * @self: a sample
+ *
+ * Gets the ids.
+ *
+ * Returns: (transfer none) (nullable): int32 ids in the machine's byte order, or %NULL if none were given
+ */
+GBytes *
+reformer_sample_get_tokens (ReformerSample *self)
+{
+  g_return_val_if_fail (REFORMER_IS_SAMPLE (self), NULL);
+
+  return self->tokens;
+}
+
+/**
+ * reformer_sample_get_mask:
+ * @self: a sample
+ *
+ * Gets where the model looks.
+ *
+ * Returns: (transfer none) (nullable): one byte for each id, 0 where the model does not look, or %NULL if it looks at all
+ */
+GBytes *
+reformer_sample_get_mask (ReformerSample *self)
+{
+  g_return_val_if_fail (REFORMER_IS_SAMPLE (self), NULL);
+
+  return self->mask;
+}
+
+/**
+ * reformer_sample_get_labels:
+ * @self: a sample
+ *
+ * Gets what the model should say.
+ *
+ * Returns: (transfer none) (nullable): int32, as many as ids, -100 where nothing is asked, or %NULL if the ids are the labels
+ */
+GBytes *
+reformer_sample_get_labels (ReformerSample *self)
+{
+  g_return_val_if_fail (REFORMER_IS_SAMPLE (self), NULL);
+
+  return self->labels;
+}

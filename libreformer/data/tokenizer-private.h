@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <string.h>
+
+#include <libreformer/data/reformer-tokenizer.h>
+
+G_BEGIN_DECLS
+
+/* The file of a model's folder that names its tokenizer. */
+#define REFORMER_TOKENIZER_FILE "reformer-tokenizer.json"
+#define REFORMER_BYTE_TOKENIZER_NAME "bytes"
+
+/* Element i of ids; a part of other bytes need not be aligned. */
+static inline gint32
+reformer_tokenizer_nth_id (GBytes *ids,
+                           gsize   i)
+{
+  gint32 id;
+
+  memcpy (&id, (const guint8 *) g_bytes_get_data (ids, NULL) + i * sizeof id, sizeof id);
+  return id;
+}
+
+G_END_DECLS
