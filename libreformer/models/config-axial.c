@@ -90,7 +90,7 @@ share_width (ReformerConfig *self,
  * reformer_config_choose_axial_shape:
  * @self: a configuration
  * @length: the length T that is wanted, from 1 to 2,147,483,647
- * @axes: the number of axes, from 1 to 8; 2 is usual
+ * @axes: the number of axes, from 1 to 7; 2 is usual
  * @n_axes: (out) (optional): the length of the returned list
  * @error: return location for an error
  *
