@@ -93,44 +93,45 @@ reformer_checkpoint_exists (const char *folder)
 /* ---- Order ---- */
 
 gboolean
-reformer_checkpoint_settle (const char  *folder,
-                            GError     **error)
+reformer_checkpoint_make_folder (const char  *folder,
+                                 GError     **error)
 {
-  g_autofree char *path = g_build_filename (folder, CHECKPOINTS, NULL), *display = g_filename_display_name (folder);
-  g_autoptr (GPtrArray) names = NULL;
-  int fd, code = 0;
+  g_autofree char *path = g_build_filename (folder, CHECKPOINTS, NULL), *display = NULL;
 
-  if (mkdir (path, 0777) != 0 && errno != EEXIST)
-    code = errno;
-  if (code == ENOENT)
+  if (mkdir (path, 0777) == 0 || errno == EEXIST)
+    return TRUE;
+  if (errno == ENOENT)
     {
+      display = g_filename_display_name (folder);
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s: the folder of the run is gone: was it removed or renamed?", display);
       return FALSE;
     }
-  fd = open_checkpoints (folder);
-  if (fd < 0)
-    {
-      g_autofree char *shown = g_filename_display_name (path);
+  display = g_filename_display_name (path);
+  return reformer_file_set_errno (error, errno, display, "cannot be made");
+}
 
-      return reformer_file_set_errno (error, code != 0 ? code : errno, shown, "cannot be written");
-    }
+void
+reformer_checkpoint_settle (const char *folder)
+{
+  const int fd = open_checkpoints (folder);
+  g_autoptr (GPtrArray) names = fd >= 0 ? reformer_atomic_list (fd) : NULL;
 
-  /* what dead writers left: ".step-N.tmp-XXXXXX" */
-  names = reformer_atomic_list (fd);
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
-      g_autofree char *name = g_strndup (names->pdata[i], strcspn ((const char *) names->pdata[i] + 1, ".") + 1);
+      /* ".step-N.tmp-XXXXXX" */
+      const char *entry = names->pdata[i];
+      g_autofree char *name = entry[0] == '.' ? g_strndup (entry + 1, strcspn (entry + 1, ".")) : NULL;
       guint step;
 
-      if (name[0] == '.' && read_step (name + 1, &step))
+      if (name != NULL && read_step (name, &step))
         {
           g_autofree char *target = reformer_checkpoint_get_path (folder, step);
 
           reformer_atomic_folder_settle (target, reformer_checkpoint_known);
         }
     }
-  close (fd);
-  return TRUE;
+  if (fd >= 0)
+    close (fd);
 }
 
 /* ---- The newest and the best ---- */

@@ -42,24 +42,26 @@ gboolean   reformer_checkpoint_verify         (const char            *path,
 
 /* ---- checkpoint-list.c ---- */
 
-char      *reformer_checkpoint_get_path  (const char  *folder,
-                                          guint        step);
+char      *reformer_checkpoint_get_path    (const char  *folder,
+                                            guint        step);
 /* The steps (guint) that have a folder, the newest first. */
-GArray    *reformer_checkpoint_list      (const char  *folder);
-/* Makes FOLDER/checkpoints where it is not there, and clears away what a crash left in it. */
-gboolean   reformer_checkpoint_settle    (const char  *folder,
-                                          GError     **error);
+GArray    *reformer_checkpoint_list        (const char  *folder);
+/* FOLDER/checkpoints, where FOLDER is there. */
+gboolean   reformer_checkpoint_make_folder (const char  *folder,
+                                            GError     **error);
+/* Clears away what a crash left among the checkpoints. */
+void       reformer_checkpoint_settle      (const char  *folder);
 /* Makes the weights of a step those of FOLDER. */
-gboolean   reformer_checkpoint_publish   (const char  *folder,
-                                          guint        step,
-                                          GError     **error);
+gboolean   reformer_checkpoint_publish     (const char  *folder,
+                                            guint        step,
+                                            GError     **error);
 /* Links `best` to a step; nothing where that has no checkpoint. */
-gboolean   reformer_checkpoint_mark_best (const char  *folder,
-                                          guint        step,
-                                          GError     **error);
+gboolean   reformer_checkpoint_mark_best   (const char  *folder,
+                                            guint        step,
+                                            GError     **error);
 /* Deletes all but the newest `kept` up to `step`, and the best. */
-void       reformer_checkpoint_prune     (const char  *folder,
-                                          guint        step,
-                                          guint        kept);
+void       reformer_checkpoint_prune       (const char  *folder,
+                                            guint        step,
+                                            guint        kept);
 
 G_END_DECLS

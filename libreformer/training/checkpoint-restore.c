@@ -379,8 +379,7 @@ reformer_checkpoint_restore (const char                *folder,
   guint step;
 
   /* where the folder was replaced without an exchange, a crash left the whole one beside it */
-  if (!reformer_checkpoint_settle (folder, error))
-    return reformer_file_tidy (error);
+  reformer_checkpoint_settle (folder);
   path = find (folder, &step, cancellable, error);
   if (path == NULL || !reformer_model_build (checkpoint->model, error) || !compare_config (checkpoint->model, path, cancellable, error) ||
       !read_trainer (&content, checkpoint, path, except, cancellable, error))

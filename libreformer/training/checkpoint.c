@@ -159,7 +159,7 @@ static void
 name_folder (GError     **error,
              const char  *path)
 {
-  g_autofree char *display = g_filename_display_name (path), *base = g_path_get_basename (path), *temporary = g_strdup_printf ("." "%s.tmp-", base);
+  g_autofree char *display = g_filename_display_name (path), *base = g_path_get_basename (path), *temporary = g_strdup_printf (".%s.tmp-", base);
   const char *found;
 
   if (error == NULL || *error == NULL || g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED) || strstr ((*error)->message, display) != NULL)
@@ -190,8 +190,9 @@ reformer_checkpoint_save (const char                *folder,
   g_autofree char *path = reformer_checkpoint_get_path (folder, step);
   g_autoptr (ReformerAtomicFolder) under_way = NULL;
 
-  if (!reformer_model_prepare (checkpoint->model, error) || !reformer_checkpoint_settle (folder, error))
+  if (!reformer_model_prepare (checkpoint->model, error) || !reformer_checkpoint_make_folder (folder, error))
     return reformer_file_tidy (error);
+  reformer_checkpoint_settle (folder);
   under_way = reformer_atomic_folder_begin (path, reformer_checkpoint_known, error);
   if (under_way == NULL)
     return reformer_file_tidy (error);

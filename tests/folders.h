@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* Folders of files, shared by the tests of runs. */
+
+/* A new empty folder. */
+char    *test_folder_new    (void);
+/* ... and all in it. */
+void     test_folder_delete (const char  *path);
+/* How many entries it has. */
+guint    test_folder_count  (const char  *path);
+/* Their names, sorted, with a space between them. */
+char    *test_folder_list   (const char  *path);
+/* n_bytes -1: text. */
+void     test_file_write    (const char  *folder,
+                             const char  *name,
+                             const char  *bytes,
+                             gssize       n_bytes);
+/* n_bytes may be NULL. */
+char    *test_file_read     (const char  *folder,
+                             const char  *name,
+                             gsize       *n_bytes);
+gboolean test_file_ends     (const char  *folder,
+                             const char  *name,
+                             const char  *end);
+/* SHA-256 in hexadecimal. */
+char    *test_file_hash     (const char  *folder,
+                             const char  *name);
+
+G_END_DECLS
