@@ -468,6 +468,30 @@ test_config_is_a_copy (void)
   g_assert_cmpfloat (gradients (model, tokens, NULL), ==, loss);
 }
 
+/* The rotations have a seed of their own. */
+static void
+test_hash_seed (void)
+{
+  static const gint64 cases[] = { 1, 1, 2, -1, 0 };
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerTensor) tokens = test_tokens (device, 1, 64, 40);
+  double losses[G_N_ELEMENTS (cases)];
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (ReformerConfig) config = test_config ("lsh");
+      g_autoptr (ReformerModel) model = NULL;
+
+      reformer_config_set_hash_seed (config, cases[i]);
+      model = reformer_model_new (device, config);
+      losses[i] = gradients (model, tokens, NULL);
+    }
+  g_assert_cmpfloat (losses[0], ==, losses[1]);
+  g_assert_cmpfloat (losses[0], !=, losses[2]);
+  g_assert_cmpfloat (losses[0], !=, losses[3]);
+  g_assert_cmpfloat (losses[3], ==, losses[4]); /* the model's seed is 0 too */
+}
+
 /* A weights file that cannot be read to its end leaves every value as it was. */
 static void
 test_failed_load (void)
@@ -533,6 +557,7 @@ main (int    argc,
   g_test_add_func ("/model/freeze", test_freeze);
   g_test_add_func ("/model/config-is-a-copy", test_config_is_a_copy);
   g_test_add_func ("/model/failed-load-changes-nothing", test_failed_load);
+  g_test_add_func ("/model/hash-seed", test_hash_seed);
   g_test_add_func ("/model/children-draw-apart", test_children_draw_apart);
   return g_test_run ();
 }

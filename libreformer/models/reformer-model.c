@@ -483,6 +483,21 @@ reformer_model_set_sequence (ReformerModel *self,
 
 /* ---- Work ---- */
 
+/* Rotations have a seed of their own where the configuration says so. */
+static void
+reset_rotations (ReformerModel *self,
+                 ReformerRun   *run)
+{
+  const gint64 seed = reformer_config_get_hash_seed (self->config);
+  g_autoptr (GPtrArray) buffers = NULL;
+
+  if (seed == -1)
+    return;
+  buffers = reformer_model_list_buffers (self);
+  for (guint i = 0; i < buffers->len; i++)
+    reformer_parameter_reset (buffers->pdata[i], run, (guint64) seed);
+}
+
 /**
  * reformer_model_prepare:
  * @self: a model
@@ -506,6 +521,7 @@ reformer_model_prepare (ReformerModel  *self,
   if (!reformer_model_build (self, error))
     return FALSE;
   run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
+  reset_rotations (self, &run);
   for (guint i = 0; i < self->layers->len; i++)
     reformer_layer_reset (self->layers->pdata[i], &run, self->seed);
   return reformer_run_finish (&run, error);
