@@ -15,6 +15,9 @@
 #include <libreformer/data/reformer-text-dataset.h>
 #include <libreformer/data/reformer-tokenizer.h>
 #include <libreformer/files/reformer-file-error.h>
+#include <libreformer/generation/reformer-generator.h>
+#include <libreformer/generation/reformer-piece.h>
+#include <libreformer/generation/reformer-session.h>
 #include <libreformer/layers/reformer-attention.h>
 #include <libreformer/layers/reformer-axial-position.h>
 #include <libreformer/layers/reformer-embedding.h>

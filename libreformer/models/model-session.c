@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "models/model-session.h"
+
+#include "compute/device-private.h"
+
+gboolean
+reformer_model_check_piece (ReformerModel  *self,
+                            ReformerTensor *tokens,
+                            gint64          start,
+                            int            *B,
+                            int            *n,
+                            ReformerTape   *tape)
+{
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const gint64 most = reformer_config_get_max_length (self->config);
+  gsize n_dims;
+  g_autofree gint64 *shape = reformer_tensor_get_shape (tokens, &n_dims);
+  ReformerRows rows;
+
+  if (reformer_tensor_get_dtype (tokens) != REFORMER_DTYPE_INT32 || n_dims != 2 || shape[0] < 1 || shape[1] < 1)
+    {
+      g_autofree char *seen = reformer_tensor_to_string (tokens);
+
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "tokens: %s; wanted int32 [B, n] with at least one token", seen);
+      return FALSE;
+    }
+  if (reformer_tensor_get_device (tokens) != self->device)
+    {
+      g_autofree char *seen = reformer_device_describe (reformer_tensor_get_device (tokens)), *wanted = reformer_device_describe (self->device);
+
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "tokens: on the device %s; wanted the model's, %s", seen, wanted);
+      return FALSE;
+    }
+  if (shape[1] > most - start)
+    {
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "the text would have %" G_GINT64_FORMAT " tokens (%" G_GINT64_FORMAT " more than the %" G_GINT64_FORMAT
+                         " before); the model has positions for %" G_GINT64_FORMAT " (axial_pos_shape, or max_position_embeddings without axial positions)",
+                         start + shape[1], shape[1], start, most);
+      return FALSE;
+    }
+  if (start + shape[1] > G_MAXINT32 / 4 / shape[0])
+    {
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "%" G_GINT64_FORMAT " rows of %" G_GINT64_FORMAT " tokens; at most %d tokens fit in one session", shape[0],
+                         start + shape[1], G_MAXINT32 / 4);
+      return FALSE;
+    }
+  *B = (int) shape[0];
+  *n = (int) shape[1];
+  rows = (ReformerRows) { 0, (gsize) *B * (gsize) *n, (gsize) *n };
+  return reformer_embedding_check_ids (self->embedding, reformer_span (tokens), &rows, tape);
+}
+
+void
+reformer_model_embed_piece (ReformerModel   *self,
+                            ReformerTensor  *tokens,
+                            int              B,
+                            int              n,
+                            ReformerTensor **streams,
+                            ReformerTape    *tape)
+{
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const gint64 H = reformer_config_get_hidden_size (self->config);
+  const ReformerRows rows = { 0, (gsize) B * (gsize) n, (gsize) n };
+
+  for (int i = 0; i < 2; i++)
+    streams[i] = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) B, (gint64) n, H);
+  if (!reformer_run_ok (run))
+    return;
+  reformer_embedding_run_forward (self->embedding, reformer_span (tokens), reformer_span (streams[0]), &rows, tape);
+  if (self->axial != NULL)
+    reformer_axial_position_add (self->axial, reformer_span (streams[0]), &rows, tape);
+  else
+    reformer_position_table_add (self->table, reformer_span (streams[0]), &rows, tape);
+  reformer_run_copy (run, reformer_span (streams[0]), reformer_span (streams[1]), rows.count * (gsize) H);
+}
+
+ReformerTensor *
+reformer_model_run_last (ReformerModel   *self,
+                         ReformerTensor **streams,
+                         int              B,
+                         int              n,
+                         ReformerTape    *tape)
+{
+  ReformerRun *run = reformer_tape_get_run (tape);
+  const int H = reformer_config_get_hidden_size (self->config), V = reformer_config_get_vocab_size (self->config);
+  g_autoptr (ReformerTensor) z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) (2 * H));
+  g_autoptr (ReformerTensor) logits = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) V);
+
+  for (int b = 0; b < B && reformer_run_ok (run); b++)
+    {
+      const gsize last = ((gsize) b * (gsize) n + (gsize) n - 1) * (gsize) H;
+
+      reformer_layer_norm_run_forward (self->norm, reformer_at (streams[0], last), reformer_at (streams[1], last), 1, reformer_at (z, (gsize) b * 2 * (gsize) H), tape);
+    }
+  if (reformer_run_ok (run))
+    reformer_linear_run_forward (self->head, reformer_span (z), 2 * H, reformer_span (logits), V, (gsize) B, REFORMER_STORE_SET, tape);
+  return g_steal_pointer (&logits);
+}
