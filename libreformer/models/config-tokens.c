@@ -31,7 +31,7 @@ BOOLEAN (axial_pos_embds, AXIAL_POS_EMBDS)
  *
  * The shape of the grid of axial positions.
  *
- * One to eight axes; default `[64, 64]`. Its product is the longest sequence. [method@Config.choose_axial_shape] finds one for a
+ * One to seven axes; default `[64, 64]`. Its product is the longest sequence. [method@Config.choose_axial_shape] finds one for a
  * length.
  */
 /**
