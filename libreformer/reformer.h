@@ -38,9 +38,12 @@
 #include <libreformer/models/reformer-memory-plan.h>
 #include <libreformer/models/reformer-model.h>
 #include <libreformer/training/reformer-adamw.h>
+#include <libreformer/training/reformer-evaluation.h>
 #include <libreformer/training/reformer-optimizer.h>
 #include <libreformer/training/reformer-schedule.h>
 #include <libreformer/training/reformer-sgd.h>
 #include <libreformer/training/reformer-trainer-error.h>
+#include <libreformer/training/reformer-trainer.h>
+#include <libreformer/training/reformer-training-record.h>
 
 #undef _REFORMER_INSIDE

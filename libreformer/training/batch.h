@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <libreformer/compute/reformer-tensor.h>
+#include <libreformer/data/reformer-dataset.h>
+
+G_BEGIN_DECLS
+
+/* Rows of one length on the host, filled from samples: short ones are padded on the right, with a mask of 0 and no target. */
+typedef struct
+{
+  int      length;
+  int      capacity;  /* rows */
+  int      rows;      /* filled */
+  gint32   pad;
+  gint32  *tokens;    /* [rows, length] */
+  gint32  *labels;    /* -100: no target */
+  guint8  *mask;
+  gsize    n_targets; /* of all rows */
+  gint64   n_tokens;  /* that are not masked */
+} ReformerBatch;
+
+#define REFORMER_BATCH_INIT { 0 }
+
+void     reformer_batch_clear  (ReformerBatch    *batch);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ReformerBatch, reformer_batch_clear)
+
+/* Makes room, where there is not enough, and takes all rows out. */
+gboolean reformer_batch_start  (ReformerBatch    *batch,
+                                int               capacity,
+                                int               length,
+                                gint32            pad,
+                                GError          **error);
+/* Appends a sample as reformer_dataset_read_sample() gives it for this length: whole, and no longer. One without any target (the first position of a row is none)
+ * is left out. */
+void     reformer_batch_add    (ReformerBatch    *batch,
+                                ReformerSample   *sample);
+
+/* Some of the rows on a device, as a model takes them. */
+typedef struct
+{
+  ReformerTensor *tokens;
+  ReformerTensor *mask;      /* NULL: nothing is masked */
+  ReformerTensor *labels;
+  gsize           n_targets; /* of these rows */
+} ReformerBatchTensors;
+
+void     reformer_batch_tensors_clear (ReformerBatchTensors *tensors);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ReformerBatchTensors, reformer_batch_tensors_clear)
+
+gboolean reformer_batch_upload (ReformerBatch         *batch,
+                                int                    first,
+                                int                    rows,
+                                ReformerDevice        *device,
+                                ReformerBatchTensors  *tensors,
+                                GError               **error);
+
+G_END_DECLS

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "training/trainer-private.h"
+
+#include "models/model-private.h"
+
+/* Evaluation: the mean loss over a data set, without dropout. */
+
+/* Sample number i of `most` that are spread evenly over n. */
+static gint64
+spread (gint64 i,
+        gint64 most,
+        gint64 n)
+{
+  /* i * n / most; both products fit, as most is below 2^32 */
+  return i * (n / most) + (gint64) ((guint64) i * (guint64) (n % most) / (guint64) most);
+}
+
+static gboolean
+measure_batch (ReformerTrainerJob  *job,
+               ReformerBatch       *batch,
+               double              *sum,
+               GError             **error)
+{
+  ReformerModel *model = job->trainer->model;
+  g_auto (ReformerBatchTensors) tensors = { NULL };
+  ReformerModelPass pass = { .cancellable = job->cancellable, .n_targets = batch->n_targets };
+
+  if (!reformer_batch_upload (batch, 0, batch->rows, model->device, &tensors, error) ||
+      !reformer_model_run_pass (model, tensors.tokens, tensors.mask, tensors.labels, FALSE, &pass, error))
+    return FALSE;
+  *sum += pass.sum;
+  return TRUE;
+}
+
+gboolean
+reformer_trainer_measure (ReformerTrainerJob      *job,
+                          ReformerDataset         *dataset,
+                          guint                    most,
+                          ReformerEvaluationData  *data,
+                          GError                 **error)
+{
+  ReformerTrainer *self = job->trainer;
+  const gint64 begin = g_get_monotonic_time ();
+  const int rows = job->settings.batch_size, length = reformer_trainer_job_length (job, self->state.step);
+  const int pad = CLAMP (reformer_config_get_pad_token_id (self->model->config), 0, reformer_config_get_vocab_size (self->model->config) - 1);
+  const gint64 n = reformer_dataset_count_samples (dataset, length, error);
+  const gint64 used = most > 0 ? MIN (n, (gint64) most) : n;
+  g_auto (ReformerBatch) batch = REFORMER_BATCH_INIT;
+  double sum = 0;
+
+  if (n < 0)
+    return FALSE;
+  *data = (ReformerEvaluationData) { .step = self->state.step };
+  for (gint64 i = 0; i < used;)
+    {
+      if (!reformer_batch_start (&batch, rows, length, pad, error))
+        return FALSE;
+      for (; i < used && batch.rows < rows; i++)
+        {
+          g_autoptr (ReformerSample) sample = NULL;
+
+          if (g_cancellable_set_error_if_cancelled (job->cancellable, error))
+            return FALSE;
+          sample = reformer_dataset_read_sample (dataset, spread (i, used, n), length, error);
+          if (sample == NULL)
+            return FALSE;
+          reformer_batch_add (&batch, sample);
+        }
+      if (batch.rows > 0 && !measure_batch (job, &batch, &sum, error))
+        return FALSE;
+      data->targets += (gint64) batch.n_targets;
+    }
+  if (data->targets == 0)
+    {
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA,
+                   "no target among %" G_GINT64_FORMAT " samples of the evaluation data; wanted a label other than -100 after a sample's first position", used);
+      return FALSE;
+    }
+  data->samples = used;
+  data->loss = sum / (double) data->targets;
+  data->seconds = (double) (g_get_monotonic_time () - begin) / G_USEC_PER_SEC;
+  return TRUE;
+}
+
+ReformerEvaluation *
+reformer_trainer_run_evaluate (ReformerTrainerJob  *job,
+                               ReformerDataset     *dataset,
+                               GError             **error)
+{
+  ReformerTrainer *self = job->trainer;
+  g_autoptr (ReformerDataset) used = dataset != NULL ? g_object_ref (dataset) : job->evaluation != NULL ? g_object_ref (job->evaluation) : NULL;
+  const int length = reformer_trainer_job_length (job, self->state.step);
+  ReformerEvaluationData data;
+
+  if (!reformer_trainer_check_ranges (&job->settings, error) || !reformer_trainer_check_model (job, error))
+    return NULL;
+  if (used == NULL)
+    used = reformer_dataset_get_held_out (job->dataset);
+  if (used == NULL)
+    {
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA,
+                   "nothing to evaluate: no data set was given, there is no evaluation-dataset, and the data set holds nothing out");
+      return NULL;
+    }
+  if (!reformer_trainer_check_length (job, "sequence-length", length, error) || !reformer_trainer_check_dataset (job, "the evaluation data", used, length, error) ||
+      !reformer_trainer_measure (job, used, 0, &data, error))
+    return NULL;
+  return reformer_evaluation_new (&data);
+}
+
+/**
+ * reformer_trainer_evaluate:
+ * @self: a trainer
+ * @dataset: (nullable): the data to evaluate; %NULL for [property@Trainer:evaluation-dataset], or else what the data set holds out
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * Computes the mean loss over all samples of a data set, in their order and without dropout, [property@Trainer:batch-size] at a time, with the length of the
+ * sequences that training has reached. The model does not change.
+ *
+ * A handler of one of the trainer's signals may call this while [method@Trainer.train] runs.
+ *
+ * Returns: (transfer full): the evaluation, or %NULL with @error set: [error@TrainerError], [error@FileError], [error@ModelError], [error@DeviceError],
+ *   %G_IO_ERROR_CANCELLED
+ */
+ReformerEvaluation *
+reformer_trainer_evaluate (ReformerTrainer  *self,
+                           ReformerDataset  *dataset,
+                           GCancellable     *cancellable,
+                           GError          **error)
+{
+  g_autoptr (ReformerTrainerJob) job = NULL;
+  ReformerEvaluation *evaluation;
+  gboolean inside;
+
+  g_return_val_if_fail (REFORMER_IS_TRAINER (self), NULL);
+  g_return_val_if_fail (dataset == NULL || REFORMER_IS_DATASET (dataset), NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+
+  inside = reformer_trainer_inside (self);
+  if (!inside && !reformer_trainer_claim (self, g_thread_self (), TRUE, error))
+    return NULL;
+  job = reformer_trainer_job_new (self, NULL, cancellable);
+  if (!inside)
+    reformer_trainer_tell_progress (job);
+  evaluation = reformer_trainer_run_evaluate (job, dataset, error);
+  if (!inside)
+    {
+      reformer_trainer_release (self);
+      reformer_trainer_tell_progress (job);
+    }
+  return evaluation;
+}

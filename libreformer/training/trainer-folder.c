@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "training/trainer-private.h"
+
+#include <math.h>
+
+#include <libreformer/compute/reformer-version.h>
+
+#include "models/model-private.h"
+
+/* What a run keeps on disk: checkpoints and logs. */
+
+static gboolean
+set_no_folder (GError **error)
+{
+  g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID, "the trainer has no folder; wanted one to keep the run in");
+  return FALSE;
+}
+
+/* Opens it, unless it is open. */
+static gboolean
+open_folder (ReformerTrainerJob  *job,
+             GError             **error)
+{
+  ReformerTrainer *self = job->trainer;
+  g_autofree char *path = g_file_get_path (job->folder);
+
+  if (path == NULL)
+    {
+      g_autofree char *name = g_file_get_parse_name (job->folder);
+
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s: is no folder of this machine", name);
+      return FALSE;
+    }
+  if (self->run_folder != NULL && g_str_equal (path, self->run_path))
+    return TRUE;
+  g_clear_pointer (&self->run_folder, reformer_run_folder_close);
+  g_clear_pointer (&self->run_path, g_free);
+  self->continues = FALSE;
+  self->saved_step = G_MAXUINT;
+  self->run_folder = reformer_run_folder_open (path, error);
+  if (self->run_folder == NULL)
+    return FALSE;
+  self->run_path = g_steal_pointer (&path);
+  return TRUE;
+}
+
+gboolean
+reformer_trainer_open_folder (ReformerTrainerJob  *job,
+                              GError             **error)
+{
+  ReformerTrainer *self = job->trainer;
+
+  if (job->folder == NULL)
+    return TRUE;
+  if (!open_folder (job, error))
+    return FALSE;
+  if (!self->continues && reformer_checkpoint_exists (self->run_path))
+    {
+      g_autofree char *display = g_filename_display_name (self->run_path);
+
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s: has the checkpoints of a run already; resume it, or take another folder", display);
+      return FALSE;
+    }
+  self->continues = TRUE;
+  return TRUE;
+}
+
+/* Who takes part. `data` is the caller's to free. */
+static gboolean
+describe (ReformerTrainerJob  *job,
+          ReformerCheckpoint  *checkpoint,
+          char               **data,
+          GError             **error)
+{
+  ReformerTrainer *self = job->trainer;
+  GError *problem = NULL;
+
+  *data = reformer_dataset_identify (job->dataset, &problem);
+  *checkpoint = (ReformerCheckpoint) {
+    .model = self->model,
+    .optimizer = job->optimizer,
+    .schedule = job->schedule,
+    .trainer = G_OBJECT (self),
+    .tokenizer = reformer_dataset_get_tokenizer (job->dataset),
+    .data = *data,
+    .state = &self->state,
+  };
+  if (problem == NULL)
+    return TRUE;
+  g_propagate_error (error, problem);
+  return FALSE;
+}
+
+gboolean
+reformer_trainer_save (ReformerTrainerJob  *job,
+                       GError             **error)
+{
+  ReformerTrainer *self = job->trainer;
+  ReformerCheckpoint checkpoint;
+  g_autofree char *data = NULL, *name = NULL;
+  g_autoptr (GFile) folder = NULL;
+
+  if (job->folder == NULL)
+    return TRUE;
+  self->state.seed = reformer_model_get_seed (self->model);
+  self->state.sequence = reformer_model_get_sequence (self->model);
+  self->state.keep = reformer_stack_get_keep (self->model->stack);
+  if (!describe (job, &checkpoint, &data, error) || !reformer_checkpoint_save (self->run_path, &checkpoint, job->settings.checkpoints_kept, job->cancellable, error))
+    return FALSE;
+  self->saved_step = self->state.step;
+  name = g_strdup_printf ("checkpoints/step-%u", self->state.step);
+  folder = g_file_resolve_relative_path (job->folder, name);
+  reformer_trainer_tell_saved (job, folder, self->state.step);
+  return reformer_trainer_log (job, json_pack ("{s:s, s:I, s:s}", "event", "checkpoint", "step", (json_int_t) self->state.step, "folder", name), error);
+}
+
+/* ---- Logs ---- */
+
+/* JSON has no number for what is not finite. */
+static json_t *
+number (double value)
+{
+  return isfinite (value) ? json_real (value) : json_null ();
+}
+
+gboolean
+reformer_trainer_log (ReformerTrainerJob  *job,
+                      json_t              *line,
+                      GError             **error)
+{
+  g_autoptr (json_t) owned = line;
+
+  return job->folder == NULL || reformer_run_folder_log (job->trainer->run_folder, owned, error);
+}
+
+gboolean
+reformer_trainer_log_start (ReformerTrainerJob  *job,
+                            GError             **error)
+{
+  ReformerTrainer *self = job->trainer;
+  g_autofree char *device = g_utf8_make_valid (reformer_device_get_name (self->model->device), -1);
+
+  return reformer_trainer_log (job, json_pack ("{s:s, s:I, s:I, s:I, s:s, s:s, s:I}", "event", "start", "step", (json_int_t) self->state.step, "end", (json_int_t) job->end,
+                                               "total_steps", (json_int_t) job->total, "version", REFORMER_VERSION_S, "device", device, "parameters",
+                                               (json_int_t) reformer_model_get_n_parameters (self->model)), error);
+}
+
+gboolean
+reformer_trainer_log_step (ReformerTrainerJob        *job,
+                           const ReformerRecordData  *r,
+                           GError                   **error)
+{
+  return reformer_trainer_log (job, json_pack ("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:i, s:I, s:I, s:b, s:o, s:o, s:I}", "event", "step", "step", (json_int_t) r->step, "epoch",
+                                               (json_int_t) job->trainer->state.epoch, "loss", number (r->loss), "bits", number (r->loss / G_LN2), "learning_rate",
+                                               number (r->learning_rate), "gradient_norm", number (r->gradient_norm), "sequence_length", r->sequence_length, "tokens",
+                                               (json_int_t) r->tokens, "targets", (json_int_t) r->targets, "skipped", r->skipped, "seconds", number (r->seconds),
+                                               "tokens_per_second", number (r->tokens_per_second), "memory", (json_int_t) r->memory), error);
+}
+
+gboolean
+reformer_trainer_log_evaluation (ReformerTrainerJob  *job,
+                                 ReformerEvaluation  *e,
+                                 GError             **error)
+{
+  return reformer_trainer_log (job, json_pack ("{s:s, s:I, s:o, s:o, s:o, s:I, s:I, s:b, s:o}", "event", "evaluated", "step", (json_int_t) reformer_evaluation_get_step (e), "loss",
+                                               number (reformer_evaluation_get_loss (e)), "bits", number (reformer_evaluation_get_bits (e)), "perplexity",
+                                               number (reformer_evaluation_get_perplexity (e)), "targets", (json_int_t) reformer_evaluation_get_targets (e), "samples",
+                                               (json_int_t) reformer_evaluation_get_samples (e), "best", reformer_evaluation_get_best (e), "seconds",
+                                               number (reformer_evaluation_get_seconds (e))), error);
+}
+
+gboolean
+reformer_trainer_log_end (ReformerTrainerJob  *job,
+                          ReformerStopReason   reason,
+                          const GError        *why,
+                          GError             **error)
+{
+  g_autoptr (GEnumClass) klass = g_type_class_ref (REFORMER_TYPE_STOP_REASON);
+  g_autofree char *message = why != NULL ? g_utf8_make_valid (why->message, -1) : NULL;
+
+  return reformer_trainer_log (job, json_pack ("{s:s, s:I, s:s, s:s*}", "event", "end", "step", (json_int_t) job->trainer->state.step, "reason",
+                                               g_enum_get_value (klass, (int) reason)->value_nick, "error", message), error);
+}
+
+/* ---- On demand ---- */
+
+static gboolean
+save_now (ReformerTrainerJob  *job,
+          GError             **error)
+{
+  if (job->folder == NULL)
+    return set_no_folder (error);
+  return reformer_trainer_check_ranges (&job->settings, error) && reformer_trainer_check_model (job, error) && reformer_trainer_open_folder (job, error) &&
+         reformer_trainer_save (job, error);
+}
+
+/**
+ * reformer_trainer_save_checkpoint:
+ * @self: a trainer
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * Saves all that [method@Trainer.resume] needs to go on from the last whole step, into [property@Trainer:folder].
+ *
+ * A handler of one of the trainer's signals may call this while [method@Trainer.train] runs. While [method@Trainer.train_async] runs it fails; cancel that first.
+ *
+ * Returns: %TRUE, or %FALSE with @error set: [error@TrainerError], [error@FileError], [error@DeviceError], %G_IO_ERROR_CANCELLED
+ */
+gboolean
+reformer_trainer_save_checkpoint (ReformerTrainer  *self,
+                                  GCancellable     *cancellable,
+                                  GError          **error)
+{
+  g_autoptr (ReformerTrainerJob) job = NULL;
+  gboolean inside, saved;
+
+  g_return_val_if_fail (REFORMER_IS_TRAINER (self), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+
+  inside = reformer_trainer_inside (self);
+  if (!inside && !reformer_trainer_claim (self, g_thread_self (), FALSE, error))
+    return FALSE;
+  reformer_trainer_complete (self);
+  job = reformer_trainer_job_new (self, NULL, cancellable);
+  saved = save_now (job, error);
+  if (!inside)
+    reformer_trainer_release (self);
+  return saved;
+}
+
+static gboolean
+resume (ReformerTrainerJob  *job,
+        GError             **error)
+{
+  ReformerTrainer *self = job->trainer;
+  ReformerCheckpoint checkpoint;
+  g_autofree char *data = NULL, *path = NULL;
+
+  if (job->folder == NULL)
+    return set_no_folder (error);
+  if (!reformer_trainer_check_model (job, error))
+    return FALSE;
+  path = g_file_get_path (job->folder);
+  if (path != NULL && !reformer_checkpoint_exists (path)) /* before a folder is made for it */
+    {
+      g_autofree char *display = g_filename_display_name (path);
+
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_CHECKPOINT, "%s: has no checkpoint to resume from", display);
+      return FALSE;
+    }
+  if (!open_folder (job, error) || !describe (job, &checkpoint, &data, error) ||
+      !reformer_checkpoint_restore (self->run_path, &checkpoint, NULL, job->cancellable, error) || !reformer_run_folder_go_back (self->run_folder, self->state.step, error))
+    return FALSE;
+  self->continues = TRUE;
+  self->saved_step = self->state.step;
+  return TRUE;
+}
+
+/**
+ * reformer_trainer_resume:
+ * @self: a trainer, of a model made from the same configuration, and the same data
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * Goes back to the newest whole checkpoint in [property@Trainer:folder]: weights, optimizer, position in the data, random numbers, and the settings of trainer,
+ * optimizer and schedule. Training then goes on to the same bits as if it had not been interrupted. Damaged checkpoints are named in a warning and passed over; lines of
+ * the logs that came after the checkpoint are dropped.
+ *
+ * Returns: %TRUE, or %FALSE with @error set: [error@TrainerError], [error@FileError], [error@DeviceError], %G_IO_ERROR_CANCELLED
+ */
+gboolean
+reformer_trainer_resume (ReformerTrainer  *self,
+                         GCancellable     *cancellable,
+                         GError          **error)
+{
+  g_autoptr (ReformerTrainerJob) job = NULL;
+  gboolean resumed;
+
+  g_return_val_if_fail (REFORMER_IS_TRAINER (self), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+
+  if (!reformer_trainer_claim (self, g_thread_self (), FALSE, error))
+    return FALSE;
+  reformer_trainer_complete (self);
+  job = reformer_trainer_job_new (self, NULL, cancellable);
+  resumed = resume (job, error);
+  job->end = self->state.step;
+  job->total = self->state.total_steps;
+  if (resumed)
+    reformer_trainer_job_show (job, (double) NAN);
+  reformer_trainer_release (self);
+  reformer_trainer_tell_progress (job);
+  return resumed;
+}
