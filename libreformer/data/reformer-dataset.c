@@ -88,7 +88,7 @@ reformer_dataset_class_init (ReformerDatasetClass *klass)
    * What made the ids, for programs that want to show text; %NULL where the data are no text. It is set before the data set is read.
    */
   props[PROP_TOKENIZER] = g_param_spec_object ("tokenizer", NULL, NULL, REFORMER_TYPE_TOKENIZER,
-                                               G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+                                               G_PARAM_READWRITE | G_PARAM_CONSTRUCT | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 

@@ -74,28 +74,28 @@ check_file (ReformerTextDataset  *self,
   return FALSE;
 }
 
-/* Moves a place back to where a character begins, as far as bytes between are such that follow a first one. */
+/* Moves a place that lies within a character of UTF-8 back to where it begins. */
 static gboolean
 find_character (ReformerTextDataset  *self,
                 guint64              *place,
                 guint64               size,
                 GError              **error)
 {
-  const guint64 begin = *place - MIN (*place, 3);
+  const gsize back = (gsize) MIN (*place, 3);
   g_autoptr (GBytes) bytes = NULL;
   const guint8 *data;
-  gsize n = (gsize) (*place - begin);
+  gsize n = 0;
 
   if (*place == 0 || *place == size)
     return TRUE;
-  bytes = reformer_text_file_read (self->text, begin, n + 1, error);
+  bytes = reformer_text_file_read (self->text, *place - back, back + 1, error);
   if (bytes == NULL)
     return FALSE;
-  data = g_bytes_get_data (bytes, NULL);
-  while (n > 0 && (data[n] & 0xc0) == 0x80)
-    n--;
-  if ((data[n] & 0xc0) != 0x80)
-    *place = begin + n;
+  data = (const guint8 *) g_bytes_get_data (bytes, NULL) + back;
+  while (n < back && (*(data - n) & 0xc0) == 0x80)
+    n++;
+  if (*(data - n) >= 0xc0 && n < (gsize) g_utf8_skip[*(data - n)])
+    *place -= n;
   return TRUE;
 }
 
