@@ -15,7 +15,7 @@ void     test_folder_delete (const char  *path);
 guint    test_folder_count  (const char  *path);
 /* Their names, sorted, with a space between them. */
 char    *test_folder_list   (const char  *path);
-/* n_bytes -1: text. */
+/* A new file in the place of what was there, whose other names keep what they had. n_bytes -1: text. */
 void     test_file_write    (const char  *folder,
                              const char  *name,
                              const char  *bytes,
