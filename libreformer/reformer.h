@@ -37,6 +37,7 @@
 #include <libreformer/models/reformer-head.h>
 #include <libreformer/models/reformer-memory-plan.h>
 #include <libreformer/models/reformer-model.h>
+#include <libreformer/training/reformer-adafactor.h>
 #include <libreformer/training/reformer-adamw.h>
 #include <libreformer/training/reformer-evaluation.h>
 #include <libreformer/training/reformer-optimizer.h>

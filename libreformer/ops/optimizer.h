@@ -42,6 +42,35 @@ void reformer_step_sgd   (ReformerRun             *run,
                           ReformerSpan             v,
                           gsize                    n);
 
+typedef struct
+{
+  double   learning_rate;
+  double   scale;
+  double   beta;      /* how much of the running means stays */
+  double   epsilon;   /* added to squares */
+  double   threshold; /* the root mean square of an update that is not clipped */
+  double   weight_decay;
+  gboolean relative;  /* steps are relative to the root mean square of w, */
+  double   least;     /* or to this if it is larger */
+} ReformerAdafactorStep;
+
+/* A matrix [rows, columns]; row [rows] and column [columns] are the running means of its squares. */
+void reformer_step_adafactor_matrix (ReformerRun                 *run,
+                                     const ReformerAdafactorStep *step,
+                                     ReformerSpan                 w,
+                                     ReformerSpan                 g,
+                                     ReformerSpan                 row,
+                                     ReformerSpan                 column,
+                                     gsize                        rows,
+                                     int                          columns);
+/* v [n]: the running mean of every square. */
+void reformer_step_adafactor_vector (ReformerRun                 *run,
+                                     const ReformerAdafactorStep *step,
+                                     ReformerSpan                 w,
+                                     ReformerSpan                 g,
+                                     ReformerSpan                 v,
+                                     gsize                        n);
+
 /* Sums of squares in blocks: how many numbers those of n elements take, and the sums, pairs (s, e) that mean s 4^e; s is infinite where an element is not finite. */
 gsize reformer_sum_squares_size (ReformerDevice *device,
                                  gsize           n);
