@@ -38,7 +38,8 @@ check_steps (ReformerTrainerJob  *job,
 {
   const ReformerTrainerSettings *s = &job->settings;
   const ReformerTrainingState *state = &job->trainer->state;
-  const guint total = s->total_steps > 0 ? s->total_steps : state->step + n_steps;
+  /* a call that was cut short counted to an end of its own, which the next one keeps to */
+  const guint total = s->total_steps > 0 ? s->total_steps : MAX (state->total_steps, state->step + n_steps);
 
   if (n_steps == 0)
     INVALID ("0 steps; wanted at least 1");

@@ -135,8 +135,8 @@ reformer_trainer_run (ReformerTrainerJob  *job,
  *
  * Trains the model. It works, and emits its signals, in the caller's thread; a program with a main loop wants [method@Trainer.train_async].
  *
- * Where [property@Trainer:total-steps] is 0, the schedule ends with this call. It returns when all steps were made, or when the evaluations
- * stopped getting better; [property@Trainer:stop-reason] says which. Calling it again goes on from there.
+ * Where [property@Trainer:total-steps] is 0, the schedule ends with this call, or with an earlier one that was cut short and would have gone on for longer. It returns
+ * when all steps were made, or when the evaluations stopped getting better; [property@Trainer:stop-reason] says which. Calling it again goes on from there.
  *
  * When it is cancelled, it ends within a quarter of a second, and the step under way changed nothing; no checkpoint is saved then, but
  * [method@Trainer.save_checkpoint] may be called.
