@@ -42,7 +42,7 @@ def make_environment(build, python, folder):
     os.makedirs(programs)
     os.makedirs(vapi)
     os.symlink(python, os.path.join(programs, "python3"))
-    for path in glob.glob(os.path.join(build, "bindings", "*.vapi")):
+    for path in glob.glob(os.path.join(build, "bindings", "*.vapi")) + glob.glob(os.path.join(build, "meson-private", "reformer-*.deps")):
         shutil.copy(path, vapi)
     environment["PATH"] = programs + ":" + environment["PATH"]
     environment["XDG_DATA_DIRS"] = os.path.join(folder, "share") + ":" + environment.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share")
