@@ -23,6 +23,11 @@ REFORMER_AVAILABLE_IN_1_0
 ReformerConfig     *reformer_config_new_from_json                        (const char          *text,
                                                                           GError             **error);
 REFORMER_AVAILABLE_IN_1_0
+ReformerConfig     *reformer_config_new_preset                           (const char          *name,
+                                                                          GError             **error);
+REFORMER_AVAILABLE_IN_1_0
+char              **reformer_config_list_presets                         (void);
+REFORMER_AVAILABLE_IN_1_0
 ReformerConfig     *reformer_config_load                                 (GFile               *file,
                                                                           GCancellable        *cancellable,
                                                                           GError             **error);

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CONFIG = os.path.join(HERE, "bench-lsh.json")
+CONFIG = os.path.join(HERE, "..", "..", "libreformer", "models", "presets", "bench-lsh.json")
 MARKS = {"forward": 1.5, "gradients": 1.2}
 
 
