@@ -17,7 +17,7 @@ struct _ReformerTextFile
   gatomicrefcount  refs;
   char            *path;    /* of the system */
   char            *display; /* of messages */
-  GMutex           mutex;   /* for what follows; nothing else is called while it is held */
+  GMutex           mutex;   /* for what follows */
   int              fd;      /* -1: not opened yet */
   guint64          size;
   struct timespec  modified;
@@ -80,11 +80,8 @@ open_locked (ReformerTextFile  *self,
 {
   struct stat status;
   guint64 size;
-  int fd;
+  int fd = reformer_file_open (AT_FDCWD, self->path, self->display, &size, error);
 
-  if (self->fd >= 0)
-    return TRUE;
-  fd = reformer_file_open (AT_FDCWD, self->path, self->display, &size, error);
   if (fd < 0)
     return FALSE;
   if (!look (self, fd, &status, error))
@@ -98,12 +95,13 @@ open_locked (ReformerTextFile  *self,
       g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "%s: is empty, a file with text is wanted", self->display);
       return FALSE;
     }
-  self->fd = fd;
   self->size = (guint64) status.st_size;
   self->modified = status.st_mtim;
+  self->fd = fd;
   return TRUE;
 }
 
+/* After it has returned TRUE, what it set does not change any more: the rest of this file reads it without the lock. */
 static gboolean
 open_file (ReformerTextFile  *self,
            GError           **error)
@@ -111,12 +109,12 @@ open_file (ReformerTextFile  *self,
   gboolean opened;
 
   g_mutex_lock (&self->mutex);
-  opened = open_locked (self, error);
+  opened = self->fd >= 0 || open_locked (self, error);
   g_mutex_unlock (&self->mutex);
   return opened;
 }
 
-/* Whether the file is what it was when it was opened. What was opened does not change any more, so that no lock is needed. */
+/* Whether the file is what it was when it was opened. */
 static gboolean
 check_unchanged (ReformerTextFile  *self,
                  GError           **error)
@@ -207,12 +205,24 @@ const char *
 reformer_text_file_get_hash (ReformerTextFile  *self,
                              GError           **error)
 {
-  const char *hash;
+  g_autofree char *hash = NULL;
+  const char *known;
 
+  if (!open_file (self, error))
+    return NULL;
   g_mutex_lock (&self->mutex);
-  if (self->hash == NULL && open_locked (self, error))
-    self->hash = compute_hash (self, error);
-  hash = self->hash;
+  known = self->hash;
   g_mutex_unlock (&self->mutex);
-  return hash;
+  if (known != NULL)
+    return known;
+  /* This may take seconds, in which others can read. */
+  hash = compute_hash (self, error);
+  if (hash == NULL)
+    return NULL;
+  g_mutex_lock (&self->mutex);
+  if (self->hash == NULL)
+    self->hash = g_steal_pointer (&hash);
+  known = self->hash;
+  g_mutex_unlock (&self->mutex);
+  return known;
 }

@@ -24,7 +24,7 @@ G_BEGIN_DECLS
  * @REFORMER_FILE_ERROR_INVALID: the content is malformed
  * @REFORMER_FILE_ERROR_UNSUPPORTED: well formed perhaps, but of a kind that is not read
  * @REFORMER_FILE_ERROR_TRUNCATED: the file ends too early, or was cut short while it was read
- * @REFORMER_FILE_ERROR_MISMATCH: tensors are missing, surplus or of another shape than wanted
+ * @REFORMER_FILE_ERROR_MISMATCH: tensors are missing, surplus or of another shape than wanted, or a file is not what it was when it was opened
  * @REFORMER_FILE_ERROR_LIMIT: a size or a count is beyond what is read or written
  * @REFORMER_FILE_ERROR_NO_SPACE: the disk is full
  * @REFORMER_FILE_ERROR_FAILED: the system reported another error, named in the message
