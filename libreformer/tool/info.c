@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "verb.h"
+#include "run-state.h"
 
 #include <string.h>
 
@@ -191,7 +191,8 @@ print_positions (ReformerConfig *config)
 static void
 print_text (ReformerConfig *config,
             const Counts   *counts,
-            Weights        *weights)
+            Weights        *weights,
+            json_t         *run)
 {
   json_t *object = config_to_json (config);
   const char *architecture = json_string_value (json_array_get (json_object_get (object, "architectures"), 0));
@@ -221,6 +222,8 @@ print_text (ReformerConfig *config,
 
       tool_print_field ("weights", "%s: %" G_GSIZE_FORMAT " tensors of %s, %s", files, weights->n_tensors, types, size);
     }
+  if (run != NULL)
+    tool_run_state_print (run);
   json_decref (object);
 }
 
@@ -239,7 +242,8 @@ static void
 print_json (const char     *path,
             ReformerConfig *config,
             const Counts   *counts,
-            Weights        *weights)
+            Weights        *weights,
+            json_t         *run)
 {
   const char *const *kinds = reformer_config_get_attn_layers (config), *const *unknown = reformer_config_get_unknown_keys (config);
   json_t *object, *parts = json_object ();
@@ -264,6 +268,7 @@ print_json (const char     *path,
                                                        "tensors", (json_int_t) weights->n_tensors, "bytes", (json_int_t) weights->bytes));
   else
     json_object_set_new (object, "weights", json_null ());
+  json_object_set (object, "run", run != NULL ? run : json_null ());
   tool_print_json (object);
 }
 
@@ -330,12 +335,15 @@ run (int    argc,
     {
       ReformerConfig *config = reformer_model_get_config (model);
 
+      g_autoptr (GFile) file = g_file_new_for_commandline_arg (arguments[0]);
+      json_auto_t *state = tool_run_state_describe (file);
+
       counts = count_parameters (model);
       warn_unknown (path, config);
       if (json)
-        print_json (path, config, &counts, &weights);
+        print_json (path, config, &counts, &weights, state);
       else
-        print_text (config, &counts, &weights);
+        print_text (config, &counts, &weights, state);
     }
   g_clear_pointer (&weights.files, g_ptr_array_unref);
   g_clear_pointer (&weights.types, g_ptr_array_unref);
@@ -348,7 +356,8 @@ const ToolVerb tool_verb_info = {
   "Say what a model is: layers, sizes, parameters, weights",
   "MODEL is a folder with config.json and model.safetensors (or its shards), as transformers\n"
   "saves it, or a config.json alone. The weights of a folder are checked by name and shape;\n"
-  "their numbers are not read, and no OpenCL device is needed.\n"
+  "their numbers are not read, and no OpenCL device is needed. Where reformer train made it, the\n"
+  "run is told too.\n"
   "\n"
   "Example:\n"
   "  reformer info models/book",

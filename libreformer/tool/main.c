@@ -6,9 +6,12 @@
 #include <string.h>
 
 static const ToolVerb *const verbs[] = {
-  &tool_verb_devices,
+  &tool_verb_train,
+  &tool_verb_generate,
+  &tool_verb_evaluate,
   &tool_verb_info,
   &tool_verb_plan,
+  &tool_verb_devices,
 };
 
 static void
@@ -21,7 +24,8 @@ print_help (void)
          "  -h, --help  this help; reformer VERB --help says more of a verb\n"
          "  --version   the version\n"
          "\nExample:\n"
-         "  reformer plan --config config.json --length 65536\n"
+         "  reformer train book --data book.txt\n"
+         "  reformer generate book --prompt \"In the beginning \"\n"
          "\nREFORMER_DEVICE chooses the device: cpu, gpu, a number of reformer devices, or part of a name.\n"
          "Exit status: 0 done, 1 failed, 2 wrong usage.\n",
          stdout);
@@ -65,6 +69,19 @@ run (int    argc,
   return TOOL_USAGE;
 }
 
+/* What the library warns of, such as a damaged checkpoint that it passes over, is a message like any other. */
+static void
+log_message (const char     *domain,
+             GLogLevelFlags  level,
+             const char     *text,
+             gpointer        data)
+{
+  if ((level & G_LOG_LEVEL_MASK) == G_LOG_LEVEL_WARNING && g_strcmp0 (domain, "Reformer") == 0)
+    tool_message ("warning: %s", text);
+  else
+    g_log_default_handler (domain, level, text, data);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -72,5 +89,6 @@ main (int    argc,
   /* Names of files are the locale's; numbers and messages are the same everywhere. */
   setlocale (LC_CTYPE, "");
   g_set_prgname ("reformer");
+  g_log_set_default_handler (log_message, NULL);
   return tool_close (run (argc, argv));
 }

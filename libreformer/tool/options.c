@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "verb.h"
+#include "property-options.h"
 
 #include <string.h>
 
@@ -19,15 +19,17 @@ tool_usage (const ToolVerb *verb,
 }
 
 gboolean
-tool_parse (const ToolVerb       *verb,
-            const GOptionEntry   *entries,
-            int                   argc,
-            char                **argv,
-            char               ***arguments,
-            guint                 least,
-            guint                 most)
+tool_parse_properties (const ToolVerb       *verb,
+                       const GOptionEntry   *entries,
+                       ToolProperties       *properties,
+                       int                   argc,
+                       char                **argv,
+                       char               ***arguments,
+                       guint                 least,
+                       guint                 most)
 {
   g_autoptr (GOptionContext) context = g_option_context_new (verb->arguments);
+  GOptionGroup *group = g_option_group_new (NULL, NULL, NULL, properties, NULL);
   g_autoptr (GError) error = NULL;
   g_autofree char *name = g_strconcat ("reformer ", verb->name, NULL);
   g_autofree char *summary = g_strconcat (verb->summary, ".", NULL);
@@ -38,13 +40,18 @@ tool_parse (const ToolVerb       *verb,
   g_set_prgname (name); /* for --help */
   g_option_context_set_summary (context, summary);
   g_option_context_set_description (context, verb->help);
-  g_option_context_add_main_entries (context, entries, NULL);
-  g_option_context_add_main_entries (context, positional, NULL);
+  g_option_group_add_entries (group, entries);
+  g_option_group_add_entries (group, positional);
+  g_option_context_set_main_group (context, group);
+  if (properties != NULL)
+    tool_properties_add_groups (properties, context, group);
   if (!g_option_context_parse (context, &argc, &argv, &error))
     {
       tool_usage (verb, "%s", error->message);
       return FALSE;
     }
+  if (properties != NULL && !tool_properties_check (properties, verb))
+    return FALSE;
   n = rest != NULL ? g_strv_length (rest) : 0;
   if (n < least)
     tool_usage (verb, "%s is missing", verb->arguments);
@@ -53,6 +60,18 @@ tool_parse (const ToolVerb       *verb,
   else if (arguments != NULL)
     *arguments = g_steal_pointer (&rest);
   return n >= least && n <= most;
+}
+
+gboolean
+tool_parse (const ToolVerb       *verb,
+            const GOptionEntry   *entries,
+            int                   argc,
+            char                **argv,
+            char               ***arguments,
+            guint                 least,
+            guint                 most)
+{
+  return tool_parse_properties (verb, entries, NULL, argc, argv, arguments, least, most);
 }
 
 gboolean

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "verb.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@ message (const char *text)
     if (g_ascii_iscntrl (*c))
       *c = ' ';
   fflush (stdout);
+  tool_progress_clear ();
   fprintf (stderr, "reformer: %s\n", line);
 }
 
@@ -69,7 +70,7 @@ tool_close (int status)
 void
 tool_print_json (json_t *object)
 {
-  json_dumpf (object, stdout, JSON_INDENT (2));
+  json_dumpf (object, stdout, JSON_INDENT (2) | JSON_REAL_PRECISION (12));
   putchar ('\n');
   json_decref (object);
 }

@@ -15,6 +15,8 @@ enum
   TOOL_USAGE = 2, /* the command line is wrong */
 };
 
+typedef struct _ToolProperties ToolProperties; /* property-options.h */
+
 typedef struct
 {
   const char *name;
@@ -26,8 +28,11 @@ typedef struct
 } ToolVerb;
 
 extern const ToolVerb tool_verb_devices;
+extern const ToolVerb tool_verb_evaluate;
+extern const ToolVerb tool_verb_generate;
 extern const ToolVerb tool_verb_info;
 extern const ToolVerb tool_verb_plan;
+extern const ToolVerb tool_verb_train;
 
 /* ---- options.c ---- */
 
@@ -40,6 +45,15 @@ gboolean tool_parse        (const ToolVerb      *verb,
                             char              ***arguments,
                             guint                least,
                             guint                most);
+/* With options made from properties, which are in range then; NULL: none. */
+gboolean tool_parse_properties (const ToolVerb      *verb,
+                                const GOptionEntry  *entries,
+                                ToolProperties      *properties,
+                                int                  argc,
+                                char               **argv,
+                                char              ***arguments,
+                                guint                least,
+                                guint                most);
 /* A message about wrong usage, with the verb and where its help is. */
 int      tool_usage        (const ToolVerb      *verb,
                             const char          *format,
