@@ -297,17 +297,17 @@ reformer_text_dataset_identify (ReformerDataset  *dataset,
   g_autoptr (ReformerTokenizer) tokenizer = dup_tokenizer (self);
   g_autofree char *identity = reformer_tokenizer_identify (tokenizer);
   g_autofree char *name = reformer_file_quote (identity); /* one line */
-  const char *hash;
-  char fraction[G_ASCII_DTOSTR_BUF_SIZE];
+  const char *hash = NULL;
   guint64 size;
+  Part part;
 
-  if (!check_file (self, error) || !reformer_text_file_get_size (self->text, &size, error) || (hash = reformer_text_file_get_hash (self->text, error)) == NULL)
-    {
-      reformer_file_tidy (error);
-      return NULL;
-    }
-  return g_strdup_printf ("text of %" G_GUINT64_FORMAT " bytes, sha256 %s, tokenizer %s, %s part, held out %s", size, hash, name, self->held_out ? "held-out" : "training",
-                          g_ascii_dtostr (fraction, sizeof fraction, self->fraction));
+  if (find_part (self, &part, error) && reformer_text_file_get_size (self->text, &size, error))
+    hash = reformer_text_file_get_hash (self->text, error);
+  if (hash != NULL)
+    return g_strdup_printf ("text of %" G_GUINT64_FORMAT " bytes, sha256 %s, tokenizer %s, %s part of %" G_GUINT64_FORMAT " bytes", size, hash, name,
+                            self->held_out ? "held-out" : "training", part.end - part.begin);
+  reformer_file_tidy (error);
+  return NULL;
 }
 
 /* ---- The object ---- */
