@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A run that was interrupted ends with the same bytes as one that was not; and each thing that is saved is needed for that. */
+#include "models.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib/gstdio.h>
+#include <libreformer/data/reformer-byte-tokenizer.h>
+#include <libreformer/data/reformer-text-dataset.h>
+#include <libreformer/training/reformer-adamw.h>
+#include <libreformer/training/reformer-sgd.h>
+#include <libreformer/training/reformer-trainer-error.h>
+
+#include "folders.h"
+#include "training/checkpoint-private.h"
+#include "training/trainer-private.h"
+
+#define STEPS 12
+
+typedef struct
+{
+  const char *name;
+  const char *kinds;
+  gboolean    evaluated; /* accumulation, evaluations, steps that are not finite, nothing kept */
+} Kind;
+
+static const Kind kinds[] = { { "plain", "local,lsh", FALSE }, { "evaluated", "lsh,local", TRUE } };
+
+/* ---- A run ---- */
+
+typedef struct
+{
+  const Kind      *kind;
+  ReformerTrainer *trainer;
+  GCancellable    *cancellable;
+  guint            stop; /* after this step; 0: never */
+  guint            n_skipped;
+} Run;
+
+static void
+poison (Run   *run,
+        float  value)
+{
+  ReformerParameter *bias = test_model_parameter (reformer_trainer_get_model (run->trainer), "lm_head.bias");
+  float *numbers = reformer_tensor_map (reformer_parameter_get_value (bias), NULL);
+
+  g_assert_nonnull (numbers);
+  numbers[0] = value;
+  reformer_tensor_unmap (reformer_parameter_get_value (bias));
+}
+
+/* Some steps have a loss that is no number: the fourth, and the last two. */
+static void
+made_step (ReformerTrainer        *trainer,
+           ReformerTrainingRecord *record,
+           Run                    *run)
+{
+  const guint step = reformer_training_record_get_step (record);
+  g_autoptr (GError) error = NULL;
+
+  if (run->kind->evaluated)
+    {
+      run->n_skipped += reformer_training_record_get_skipped (record);
+      if (step == 3 || step == STEPS - 2)
+        poison (run, NAN);
+      else if (step == 4)
+        poison (run, 0.25f);
+    }
+  if (step == run->stop)
+    {
+      reformer_trainer_save_checkpoint (trainer, NULL, &error);
+      g_assert_no_error (error);
+      g_cancellable_cancel (run->cancellable);
+    }
+}
+
+/* A text of so many bytes that 12 steps go through it more than twice. */
+static ReformerDataset *
+new_data (const char *folder)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autofree char *path = g_build_filename (folder, "text", NULL);
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  g_autoptr (ReformerTokenizer) tokenizer = reformer_byte_tokenizer_new ();
+
+  for (guint i = 0; text->len < 700; i++)
+    g_string_append_printf (text, "%u is %s, ", i * i % 97, i % 3 == 0 ? "much" : "little");
+  test_file_write (folder, "text", text->str, (gssize) text->len);
+  return REFORMER_DATASET (reformer_text_dataset_new (file, tokenizer));
+}
+
+/* `set`: as the run is made; otherwise all that can differ does, so that it must come from the checkpoint. */
+static Run *
+run_new (const Kind *kind,
+         const char *data,
+         const char *folder,
+         gboolean    set)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerConfig) config = test_config (kind->kinds);
+  g_autoptr (ReformerDataset) dataset = new_data (data);
+  g_autoptr (ReformerModel) model = NULL;
+  g_autoptr (GFile) file = g_file_new_for_path (folder);
+  g_autoptr (ReformerOptimizer) optimizer = kind->evaluated ? reformer_sgd_new () : reformer_adamw_new ();
+  g_autoptr (ReformerSchedule) schedule = reformer_schedule_new ();
+  Run *run = g_new0 (Run, 1);
+
+  g_object_set (config, "vocab-size", 258, "hidden-dropout-prob", 0.1, "lsh-attention-probs-dropout-prob", 0.1, "local-attention-probs-dropout-prob", 0.1, NULL);
+  model = reformer_model_new (device, config);
+  run->kind = kind;
+  run->trainer = reformer_trainer_new (model, dataset);
+  run->cancellable = g_cancellable_new ();
+  g_object_set (run->trainer, "folder", file, "optimizer", optimizer, "schedule", schedule, NULL);
+  g_signal_connect (run->trainer, "step", G_CALLBACK (made_step), run);
+  reformer_model_set_seed (model, set ? 5 : 6);
+  if (!set)
+    return run;
+
+  g_object_set (run->trainer, "sequence-length", 32, "batch-size", kind->evaluated ? 2 : 3, "checkpoint-interval", 1, "checkpoints-kept", 100, NULL);
+  reformer_optimizer_set_learning_rate (optimizer, 0.01);
+  g_object_set (schedule, "decay", REFORMER_DECAY_COSINE, "warmup-steps", 3, NULL);
+  if (kind->evaluated)
+    {
+      g_object_set (run->trainer, "accumulation", 2, "evaluation-interval", 2, "patience", 100, "min-improvement", 0.5, NULL);
+      reformer_sgd_set_momentum (REFORMER_SGD (optimizer), 0.9);
+      reformer_stack_set_keep (reformer_model_get_stack (model), REFORMER_KEEP_NOTHING);
+    }
+  else
+    {
+      g_object_set (run->trainer, "final-sequence-length", 61, "final-steps", 4, NULL);
+      reformer_model_freeze (model, "*.layer_norm.*");
+    }
+  return run;
+}
+
+static void
+run_free (Run *run)
+{
+  g_object_unref (run->trainer);
+  g_object_unref (run->cancellable);
+  g_free (run);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Run, run_free)
+
+static void
+train (Run   *run,
+       guint  n_steps)
+{
+  g_autoptr (GError) error = NULL;
+
+  reformer_trainer_train (run->trainer, n_steps, run->cancellable, &error);
+  if (run->stop > 0)
+    g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  else
+    g_assert_no_error (error);
+}
+
+static void
+resume (Run *run)
+{
+  g_autoptr (GError) error = NULL;
+
+  reformer_trainer_resume (run->trainer, NULL, &error);
+  g_assert_no_error (error);
+}
+
+/* ---- Folders ---- */
+
+/* SHA-256 of all files of a step's checkpoint and of what the folder shows, one a line; or that there is none. */
+static char *
+describe (const char *folder,
+          guint       step)
+{
+  g_autofree char *path = reformer_checkpoint_get_path (folder, step), *list = NULL, *link = g_build_filename (folder, "checkpoints", "best", NULL), *best = NULL;
+  g_auto (GStrv) names = NULL;
+  GString *text = g_string_new (NULL);
+
+  if (!g_file_test (path, G_FILE_TEST_IS_DIR))
+    {
+      g_string_assign (text, "none");
+      return g_string_free (text, FALSE);
+    }
+  list = test_folder_list (path);
+  names = g_strsplit (list, " ", -1);
+  for (guint i = 0; names[i] != NULL; i++)
+    {
+      g_autofree char *hash = test_file_hash (path, names[i]);
+
+      g_string_append_printf (text, "%s %s\n", hash, names[i]);
+    }
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autofree char *hash = test_file_hash (folder, i == 0 ? "model.safetensors" : "config.json");
+
+      g_string_append_printf (text, "%s of the folder\n", hash);
+    }
+  best = g_file_read_link (link, NULL);
+  g_string_append_printf (text, "best: %s\n", best != NULL ? best : "none");
+  return g_string_free (text, FALSE);
+}
+
+/* What would be there if the run had been killed right after that step was saved. */
+static void
+copy_until (const char *from,
+            const char *to,
+            guint       step)
+{
+  g_autofree char *below = g_build_filename (to, "checkpoints", NULL), *link = g_build_filename (from, "checkpoints", "best", NULL), *best = g_file_read_link (link, NULL);
+  g_autofree char *here = g_build_filename (below, "best", NULL);
+
+  g_mkdir (below, 0777);
+  for (guint s = 1; s <= step; s++)
+    {
+      g_autofree char *there = reformer_checkpoint_get_path (from, s), *path = reformer_checkpoint_get_path (to, s), *list = NULL;
+      g_auto (GStrv) names = NULL;
+
+      if (s < step && g_strcmp0 (best, strrchr (path, '/') + 1) != 0)
+        continue;
+      g_mkdir (path, 0777);
+      list = test_folder_list (there);
+      names = g_strsplit (list, " ", -1);
+      for (guint i = 0; names[i] != NULL; i++)
+        {
+          gsize n;
+          g_autofree char *bytes = test_file_read (there, names[i], &n);
+
+          test_file_write (path, names[i], bytes, (gssize) n);
+        }
+      if (g_strcmp0 (best, strrchr (path, '/') + 1) == 0)
+        g_assert_cmpint (symlink (best, here), ==, 0);
+    }
+}
+
+/* ---- Tests ---- */
+
+/* The uninterrupted run, once for each kind. */
+static struct
+{
+  char *data;
+  char *folder;
+  char *end;
+} whole[G_N_ELEMENTS (kinds)];
+
+static guint
+make_whole (const Kind *kind)
+{
+  const guint k = (guint) (kind - kinds);
+  g_autoptr (Run) run = NULL;
+
+  if (whole[k].folder != NULL)
+    return k;
+  whole[k].data = test_folder_new ();
+  whole[k].folder = test_folder_new ();
+  run = run_new (kind, whole[k].data, whole[k].folder, TRUE);
+  train (run, STEPS);
+  whole[k].end = describe (whole[k].folder, STEPS);
+  g_test_message ("%s", whole[k].end);
+  return k;
+}
+
+/* Twice the same, first of all: it goes through the data more than twice, and what is to matter does. */
+static void
+test_repeats (gconstpointer data)
+{
+  const Kind *kind = data;
+  const guint k = make_whole (kind);
+  g_autofree char *folder = test_folder_new (), *end = NULL;
+  g_autoptr (Run) run = run_new (kind, whole[k].data, folder, TRUE);
+
+  train (run, STEPS);
+  end = describe (folder, STEPS);
+  g_assert_cmpstr (end, ==, whole[k].end);
+  g_assert_cmpuint (run->trainer->state.epoch, >, 1);
+  if (kind->evaluated)
+    {
+      g_assert_cmpuint (run->n_skipped, ==, 3);
+      g_assert_cmpuint (run->trainer->state.n_skipped, ==, 3);
+      g_assert_cmpuint (run->trainer->state.best_step, ==, 2);
+      g_assert_cmpuint (run->trainer->state.worse, ==, STEPS / 2 - 1);
+    }
+  g_clear_pointer (&run, run_free);
+  test_folder_delete (folder);
+}
+
+/* From every step on. */
+static void
+test_every_step (gconstpointer data)
+{
+  const Kind *kind = data;
+  const guint k = make_whole (kind);
+
+  for (guint step = 1; step < STEPS; step++)
+    {
+      g_autofree char *folder = test_folder_new (), *end = NULL;
+      g_autoptr (Run) run = run_new (kind, whole[k].data, folder, FALSE);
+
+      copy_until (whole[k].folder, folder, step);
+      resume (run);
+      g_assert_cmpuint (reformer_trainer_get_step (run->trainer), ==, step);
+      train (run, STEPS - step);
+      end = describe (folder, STEPS);
+      g_assert_cmpstr (end, ==, whole[k].end);
+      g_clear_pointer (&run, run_free);
+      test_folder_delete (folder);
+    }
+}
+
+/* Cancelled again and again, each time with a checkpoint that is not due. */
+static void
+test_cancelled (gconstpointer data)
+{
+  const Kind *kind = data;
+  const guint k = make_whole (kind), stops[] = { 1, 4, 5, 9, 11, 0 };
+  g_autofree char *folder = test_folder_new (), *end = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (stops); i++)
+    {
+      g_autoptr (Run) run = run_new (kind, whole[k].data, folder, i == 0);
+
+      if (i > 0)
+        resume (run);
+      run->stop = stops[i];
+      train (run, STEPS - reformer_trainer_get_step (run->trainer));
+      g_assert_cmpuint (reformer_trainer_get_step (run->trainer), ==, stops[i] > 0 ? stops[i] : STEPS);
+    }
+  end = describe (folder, STEPS);
+  g_assert_cmpstr (end, ==, whole[k].end);
+  test_folder_delete (folder);
+}
+
+/* As reformer_trainer_resume(), without one thing. */
+static gboolean
+resume_except (Run        *run,
+               const char *folder,
+               const char *except)
+{
+  ReformerTrainer *trainer = run->trainer;
+  ReformerDataset *dataset = reformer_trainer_get_dataset (trainer);
+  g_autofree char *data = reformer_dataset_identify (dataset, NULL);
+  const ReformerCheckpoint checkpoint = { reformer_trainer_get_model (trainer), reformer_trainer_get_optimizer (trainer), reformer_trainer_get_schedule (trainer),
+                                          G_OBJECT (trainer), reformer_dataset_get_tokenizer (dataset), data, &trainer->state };
+  g_autoptr (GError) error = NULL;
+
+  if (!reformer_checkpoint_restore (folder, &checkpoint, except, NULL, &error))
+    {
+      g_test_message ("%s: refused: %s", except, error->message);
+      return FALSE;
+    }
+  trainer->run_folder = reformer_run_folder_open (folder, &error);
+  g_assert_no_error (error);
+  trainer->run_path = g_strdup (folder);
+  trainer->continues = TRUE;
+  trainer->saved_step = trainer->state.step;
+  return TRUE;
+}
+
+/* Whether the end is another one, or there is none, where something is not restored from a step's checkpoint. */
+static gboolean
+is_noticed (const Kind *kind,
+            guint       step,
+            const char *except)
+{
+  const guint k = make_whole (kind);
+  g_autofree char *folder = test_folder_new (), *end = NULL;
+  g_autoptr (Run) run = run_new (kind, whole[k].data, folder, FALSE);
+  g_autoptr (GError) error = NULL;
+  gboolean made;
+
+  copy_until (whole[k].folder, folder, step);
+  /* in two calls: the first counts to the end of the one that was cut short */
+  made = resume_except (run, folder, except) && reformer_trainer_train (run->trainer, 1, NULL, &error) &&
+         (step == STEPS - 1 || reformer_trainer_train (run->trainer, STEPS - step - 1, NULL, &error));
+  if (error != NULL)
+    g_test_message ("%s: %s", except, error->message);
+  end = made ? describe (folder, STEPS) : g_strdup ("none");
+  g_clear_pointer (&run, run_free);
+  test_folder_delete (folder);
+  return strcmp (end, whole[k].end) != 0;
+}
+
+/* The negative control: no field of the table, nor anything else, can be left out unnoticed. */
+static void
+test_each_is_needed (void)
+{
+  static const char *const others[] = { "weights", "optimizer", "settings" };
+  const char *const *fields = reformer_training_state_get_fields ();
+  const Kind *kind = &kinds[1];
+
+  /* in the middle, and where only a skipped step is left */
+  g_assert_false (is_noticed (kind, 8, NULL));
+  g_assert_false (is_noticed (kind, STEPS - 1, NULL));
+  for (guint i = 0; i < g_strv_length ((char **) fields) + G_N_ELEMENTS (others); i++)
+    {
+      const char *except = i < G_N_ELEMENTS (others) ? others[i] : fields[i - G_N_ELEMENTS (others)];
+
+      if (!is_noticed (kind, 8, except) && !is_noticed (kind, STEPS - 1, except))
+        {
+          g_test_message ("%s was not restored, and nothing differs", except);
+          g_test_fail ();
+        }
+    }
+}
+
+static void
+clear (void)
+{
+  for (guint k = 0; k < G_N_ELEMENTS (kinds); k++)
+    if (whole[k].folder != NULL)
+      {
+        test_folder_delete (whole[k].data);
+        test_folder_delete (whole[k].folder);
+        g_free (whole[k].data);
+        g_free (whole[k].folder);
+        g_free (whole[k].end);
+      }
+}
+
+int
+main (int   argc,
+      char *argv[])
+{
+  int status;
+
+  if (g_file_test ("/dev/shm", G_FILE_TEST_IS_DIR) && g_access ("/dev/shm", W_OK) == 0)
+    g_setenv ("TMPDIR", "/dev/shm", TRUE); /* hundreds of checkpoints, each of them synced */
+  g_test_init (&argc, &argv, NULL);
+  for (guint k = 0; k < G_N_ELEMENTS (kinds); k++)
+    {
+      g_autofree char *repeats = g_strdup_printf ("/resume/%s/repeats", kinds[k].name), *every = g_strdup_printf ("/resume/%s/every-step", kinds[k].name);
+      g_autofree char *cancelled = g_strdup_printf ("/resume/%s/cancelled", kinds[k].name);
+
+      g_test_add_data_func (repeats, &kinds[k], test_repeats);
+      g_test_add_data_func (every, &kinds[k], test_every_step);
+      g_test_add_data_func (cancelled, &kinds[k], test_cancelled);
+    }
+  g_test_add_func ("/resume/each-is-needed", test_each_is_needed);
+  status = g_test_run ();
+  clear ();
+  return status;
+}
