@@ -14,7 +14,7 @@ typedef struct
   const char *options;
 } Blocks;
 
-static const Blocks wide_blocks = { 16384, 64, 256, "-DBLOCK=16384 -DTILE_ROWS=64 -DTILE_COLUMNS=256" };
+static const Blocks wide_blocks = { 16384, 32, 1024, "-DBLOCK=16384 -DTILE_ROWS=32 -DTILE_COLUMNS=1024" };
 static const Blocks simt_blocks = { 1024, 32, 32, "-DBLOCK=1024 -DTILE_ROWS=32 -DTILE_COLUMNS=32" };
 
 static const Blocks *
