@@ -215,9 +215,10 @@ check_model (ReformerSession  *self,
     return FALSE;
   if (reformer_model_get_head (self->model) != REFORMER_HEAD_LANGUAGE)
     {
-      g_autofree char *seen = g_enum_to_string (REFORMER_TYPE_HEAD, reformer_model_get_head (self->model));
+      g_autoptr (GEnumClass) heads = g_type_class_ref (REFORMER_TYPE_HEAD);
 
-      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "the model has the head %s; a text grows only with the head %s", seen, "REFORMER_HEAD_LANGUAGE");
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "the model has the head %s; wanted the head language, which predicts the next token",
+                   g_enum_get_value (heads, (int) reformer_model_get_head (self->model))->value_nick);
       return FALSE;
     }
   return TRUE;
@@ -275,15 +276,13 @@ join_tokens (ReformerTensor *before,
 static void
 run_branches (GPtrArray            *branches,
               ReformerSessionPiece *piece,
-              int                   n_streams,
               ReformerTensor      **streams)
 {
   for (guint i = 0; i < branches->len && reformer_run_ok (reformer_tape_get_run (piece->tape)); i++)
     {
       ReformerSessionBranch *branch = branches->pdata[i];
-      const int target = n_streams == 2 ? branch->target : 0, source = n_streams == 2 ? 1 - target : 0;
 
-      reformer_session_branch_run (branch, piece, streams[source], streams[target]);
+      reformer_session_branch_run (branch, piece, streams[1 - branch->target], streams[branch->target]);
     }
 }
 
@@ -336,7 +335,7 @@ feed (ReformerSession *self,
   reformer_model_embed_piece (self->model, text, piece.B, piece.n, streams, tape);
   first = streams[0];
   second = streams[1];
-  run_branches (branches, &piece, reformer_stack_get_streams (self->model->stack), streams);
+  run_branches (branches, &piece, streams);
   if (reformer_run_ok (run))
     logits = reformer_model_run_last (self->model, streams, piece.B, piece.n, tape);
   if (wraps (branches, self->model, piece.end))

@@ -223,7 +223,7 @@ run_window (ReformerSessionBranch      *self,
   g_autoptr (ReformerTensor) outputs = NULL;
   g_autoptr (ReformerTensor) mask = NULL;
 
-  if (from == piece->start && padded == piece->n && target != x)
+  if (from == piece->start && padded == piece->n)
     {
       reformer_layer_accumulate (self->layer, x, target, piece->tape);
       return;

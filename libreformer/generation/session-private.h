@@ -29,7 +29,7 @@ typedef struct
 
 ReformerSessionBranch *reformer_session_branch_new    (ReformerLayer               *layer);
 void                   reformer_session_branch_free   (ReformerSessionBranch       *self);
-/* target += the branch of the piece's rows, after everything before them. x and target are [B, n, H], and may be one. */
+/* target += the branch of the piece's rows, after everything before them. x and target are [B, n, H]. */
 void                   reformer_session_branch_run    (ReformerSessionBranch       *self,
                                                        const ReformerSessionPiece  *piece,
                                                        ReformerTensor              *x,
