@@ -7,8 +7,8 @@ usage: check-docs.py SOURCE BUILD PYTHON [PAGE...]
 Each page has a folder, empty at first; its blocks run in it one after the other, with the library of BUILD as if it were installed.
 
 python, js, vala, c  a program. A first line that is nothing but a comment with a file name is also the name it has in the folder
-sh      line after line. Lines that begin with a word of HERE run in the page's folder, others in the source folder; there `-C build` is taken as BUILD. What
-        installs and builds (tests/run.sh, meson setup, meson compile) is what brought us here
+sh      line after line. Lines that begin with a word of HERE run in the page's folder, others in the source folder; there `-C build`, and `build/` at the
+        beginning, is taken as BUILD. What installs and builds (tests/run.sh, meson setup, meson compile) brought us here
 json    must be JSON
 text    is not run
 (none)  what the last line of the block before prints: each of its lines must be among the output's, whatever the spaces
@@ -68,7 +68,7 @@ def run_lines(lines, source, build, folder, environment):
         if line.startswith("./") or line.split()[0] in HERE:
             commands.append((["sh", "-c", line], folder))
         else:
-            commands.append((["sh", "-c", line.replace("-C build", "-C '%s'" % build)], source))
+            commands.append((["sh", "-c", re.sub(r"^build/", build + "/", line.replace("-C build", "-C '%s'" % build))], source))
     return first_failure(commands, environment)
 
 
