@@ -61,6 +61,9 @@ reformer_trainer_open_folder (ReformerTrainerJob  *job,
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s: has the checkpoints of a run already; resume it, or take another folder", display);
       return FALSE;
     }
+  /* a run that ended before its first checkpoint left lines of steps that are made again */
+  if (!self->continues && !reformer_run_folder_go_back (self->run_folder, self->state.step, error))
+    return FALSE;
   self->continues = TRUE;
   return TRUE;
 }
