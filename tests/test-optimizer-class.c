@@ -91,6 +91,55 @@ test_state (void)
   g_assert_cmpstr (names->pdata[0], ==, "a.b/mean");
 }
 
+/* Tensors take whole pages. */
+static void
+assert_about (guint64 bytes,
+              guint64 want)
+{
+  g_assert_cmpuint (bytes, >=, want);
+  g_assert_cmpuint (bytes, <, want + 16384);
+}
+
+/* On a planner: counted, and nothing computed. Adafactor needs a little more for a moment. */
+static void
+test_planner (void)
+{
+  const TestShape shape = { 2, { 3000, 500 } };
+  const guint64 size = 4 * 3000 * 500;
+  const struct
+  {
+    GType   type;
+    guint64 state, peak;
+  } wanted[] = { { REFORMER_TYPE_ADAMW, 2 * size, 0 }, { REFORMER_TYPE_SGD, 0, 0 }, { REFORMER_TYPE_ADAFACTOR, 4 * 3500, size / 8 } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (wanted); i++)
+    {
+      g_autoptr (ReformerDevice) planner = reformer_device_new_planner (device);
+      g_autoptr (ReformerOptimizer) optimizer = g_object_new (wanted[i].type, NULL);
+      g_autoptr (ReformerParameter) parameter = reformer_parameter_new (planner, "large", shape.dims, shape.n_dims);
+      g_autoptr (GPtrArray) parameters = g_ptr_array_new ();
+      g_autoptr (GError) error = NULL;
+      ReformerRun run = REFORMER_RUN_INIT (planner, NULL);
+      guint64 before;
+
+      g_ptr_array_add (parameters, parameter);
+      reformer_parameter_value (parameter, &run, 0);
+      reformer_parameter_gradient (parameter, &run, 0);
+      g_assert_cmpfloat (reformer_optimizer_measure (parameters, &run), ==, 0.0);
+      assert_run (&run);
+      before = reformer_device_get_memory_used (planner);
+      assert_about (before, 2 * size);
+      g_assert_true (reformer_optimizer_prepare (optimizer, parameters, &error));
+      g_assert_no_error (error);
+      assert_about (reformer_device_get_memory_used (planner), before + wanted[i].state);
+      g_assert_true (reformer_optimizer_update (optimizer, parameter, 1, 0.1, 1.0, &error));
+      g_assert_no_error (error);
+      assert_about (reformer_device_get_memory_used (planner), before + wanted[i].state);
+      if (wanted[i].peak != 0)
+        g_assert_cmpuint (reformer_device_get_memory_peak (planner), <, before + wanted[i].state + wanted[i].peak);
+    }
+}
+
 /* ---- Bad values ---- */
 
 static void
@@ -369,6 +418,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   device = test_device ();
   g_test_add_func ("/optimizer-class/state", test_state);
+  g_test_add_func ("/optimizer-class/planner", test_planner);
   g_test_add_func ("/optimizer-class/bad-values", test_bad_values);
   g_test_add_func ("/optimizer-class/foreign", test_foreign);
   g_test_add_func ("/optimizer-class/properties", test_properties);

@@ -11,6 +11,13 @@
 G_BEGIN_DECLS
 
 /**
+ * REFORMER_TRAINER_ERROR:
+ *
+ * Error domain of training.
+ */
+#define REFORMER_TRAINER_ERROR (reformer_trainer_error_quark ())
+
+/**
  * ReformerTrainerError:
  * @REFORMER_TRAINER_ERROR_INVALID: a setting that does not fit
  * @REFORMER_TRAINER_ERROR_DATA: data that cannot be trained on: none, too few, others than said
@@ -34,7 +41,6 @@ typedef enum
 } ReformerTrainerError;
 
 #define REFORMER_TYPE_TRAINER_ERROR (reformer_trainer_error_get_type ())
-#define REFORMER_TRAINER_ERROR (reformer_trainer_error_quark ())
 
 REFORMER_AVAILABLE_IN_1_0
 GType  reformer_trainer_error_get_type (void);
