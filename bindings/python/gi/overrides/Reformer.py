@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What introspection cannot say about Reformer in Python: NumPy arrays, lists, attributes, exceptions in layers.
+"""What introspection cannot say about Reformer in Python: NumPy arrays, lists, attributes, exceptions in functions that C calls.
 
 NumPy is imported when it is first needed.
 """
@@ -279,9 +279,7 @@ _replace(Layer, 'forward', _forward_layer)
 _replace(Layer, 'backward', _backward_layer)
 
 
-# ---- Layers written in Python ----
-
-_layer_init_subclass = Layer.__init_subclass__
+# ---- Functions written in Python ----
 
 
 def _describe(exception):
@@ -295,36 +293,45 @@ def _describe(exception):
     return text
 
 
-def _wrap(cls, name, function):
-    """C cannot see an exception that is no GLib.Error; this makes one of it, with its text. An array becomes a tensor."""
+def _wrap(cls, name, function, finish, error):
+    """C cannot see an exception that is no GLib.Error; this makes one of it, with its text. `finish` makes what C wants of the result."""
 
     @functools.wraps(function)
-    def wrapped(self, tensor, tape):
+    def wrapped(self, *arguments):
         what = '%s of %s' % (name[3:], type(self).__name__)
         try:
-            result = function(self, tensor, tape)
-            if result is None:
-                raise TypeError('it returned None; wanted a tensor')
-            return _for_tape(tape, result, 'its result')
+            return finish(function(self, *arguments), arguments)
         except GLib.Error:
             raise
         except KeyboardInterrupt:
             raise GLib.Error.new_literal(Gio.io_error_quark(), '%s was interrupted' % what, Gio.IOErrorEnum.CANCELLED)
         except BaseException as e:
-            raise GLib.Error.new_literal(Reformer.model_error_quark(), '%s: %s' % (what, _describe(e)), Reformer.ModelError.FAILED)
+            raise GLib.Error.new_literal(error[0](), '%s: %s' % (what, _describe(e)), error[1])
 
     return wrapped
 
 
-def _init_subclass(cls, **kwargs):
-    _layer_init_subclass(**kwargs)
-    for name in ('do_forward', 'do_backward'):
-        function = cls.__dict__.get(name)
-        if callable(function):
-            setattr(cls, name, _wrap(cls, name, function))
+def _wrap_subclasses(base, error, functions):
+    """Wraps these functions (name: finish) of every class that is derived from `base` in Python."""
+    inherited = base.__init_subclass__
+
+    def init_subclass(cls, **kwargs):
+        inherited(**kwargs)
+        for name, finish in functions.items():
+            function = cls.__dict__.get(name)
+            if callable(function):
+                setattr(cls, name, _wrap(cls, name, function, finish, error))
+
+    base.__init_subclass__ = classmethod(init_subclass)
 
 
-Layer.__init_subclass__ = classmethod(_init_subclass)
+def _finish_layer(result, arguments):
+    if result is None:
+        raise TypeError('it returned None; wanted a tensor')
+    return _for_tape(arguments[1], result, 'its result')
+
+
+_wrap_subclasses(Layer, (Reformer.model_error_quark, Reformer.ModelError.FAILED), {'do_forward': _finish_layer, 'do_backward': _finish_layer})
 
 
 # ---- Numbers beyond a property's limits, where GObject only warns ----
@@ -480,6 +487,82 @@ for _name in dir(Reformer):
     _class = None if _name.startswith('_') else getattr(Reformer, _name)
     if isinstance(_class, type) and issubclass(_class, GObject.Object):
         _add_attributes(_class)
+
+
+# ---- Tokenizers and data sets: bytes, lists and arrays where C has GLib.Bytes ----
+
+Sample = Reformer.Sample
+Tokenizer = Reformer.Tokenizer
+
+_tokenizer_encode = Tokenizer.encode
+_tokenizer_decode = Tokenizer.decode
+_sample_init = Sample.__init__
+_sample_new = Sample.new
+
+
+def _as_elements(value, what, dtype):
+    """The elements of a list or an array as bytes; bytes as they are."""
+    value = _as_bytes(value)
+    if value is None or isinstance(value, GLib.Bytes):
+        return value
+    return GLib.Bytes.new(_read_array(value, what, dtype=dtype)[0].tobytes() if len(value) > 0 else b'')
+
+
+def _as_ids(value, what):
+    return _as_elements(value, what, DType.INT32)
+
+
+def _encode_bytes(self, text):
+    return _tokenizer_encode(self, _as_bytes(text))
+
+
+def _decode_ids(self, ids):
+    return _tokenizer_decode(self, _as_ids(ids, 'ids'))
+
+
+def _make_sample(tokens, mask=None, labels=None):
+    return _sample_new(_as_ids(tokens, 'tokens'), _as_elements(mask, 'mask', DType.UINT8), _as_ids(labels, 'labels'))
+
+
+def _init_sample(self, tokens=None, mask=None, labels=None):
+    _sample_init(self, tokens=_as_ids(tokens, 'tokens'), mask=_as_elements(mask, 'mask', DType.UINT8), labels=_as_ids(labels, 'labels'))
+
+
+def _must_return(result, wanted):
+    if result is None:
+        raise TypeError('it returned None; wanted %s' % wanted)
+    return result
+
+
+def _finish_encode(result, arguments):
+    return _as_ids(_must_return(result, 'ids'), 'its result')
+
+
+def _finish_decode(result, arguments):
+    return _as_bytes(result.encode() if isinstance(result, str) else _must_return(result, 'bytes'))
+
+
+def _finish_count(result, arguments):
+    return operator.index(_must_return(result, 'a number'))
+
+
+def _finish_sample(result, arguments):
+    return result if isinstance(result, Sample) else _make_sample(_must_return(result, 'a sample'))
+
+
+_replace(Tokenizer, 'encode', _encode_bytes)
+_replace(Tokenizer, 'decode', _decode_ids)
+_make_sample.__doc__ = _sample_new.__doc__
+Sample.new = staticmethod(_make_sample)
+Sample.__init__ = _init_sample
+
+_of_files = (Reformer.file_error_quark, Reformer.FileError.FAILED)
+_wrap_subclasses(Tokenizer, _of_files, {'do_encode': _finish_encode, 'do_decode': _finish_decode})
+_wrap_subclasses(Reformer.Dataset, _of_files, {
+    'do_count_samples': _finish_count,
+    'do_read_sample': _finish_sample,
+    'do_identify': lambda result, arguments: result,
+})
 
 
 # ---- How objects print ----

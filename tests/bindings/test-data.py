@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tokenizers and data sets in Python: those of the library, and written there."""
+
+import os
+import tempfile
+
+import gi
+import numpy
+
+gi.require_version('Reformer', '1.0')
+from gi.repository import Gio, GLib, Reformer  # noqa: E402
+
+import tap  # noqa: E402
+from tap import raises  # noqa: E402
+
+
+class Words(Reformer.Tokenizer):
+    """An id for each word: its length."""
+
+    how = 'array'
+
+    def do_encode(self, text):
+        ids = [len(word) for word in text.get_data().split()]
+        if self.how == 'raises':
+            raise ValueError('no such\nword')
+        if self.how == 'none':
+            return None
+        if self.how == 'float':
+            return numpy.array([1.5])
+        if self.how == 'bytes':
+            return numpy.array(ids, dtype=numpy.int32).tobytes()
+        return numpy.array(ids, dtype=numpy.int64) if self.how == 'array' else ids
+
+    def do_decode(self, ids):
+        return ' '.join('x' * n for n in numpy.frombuffer(ids.get_data() or b'', dtype=numpy.int32))
+
+    def do_count_ids(self):
+        return 20
+
+
+class Numbers(Reformer.Dataset):
+    how = 'list'
+
+    def do_count_samples(self, length):
+        if self.how == 'raises':
+            raise RuntimeError('lost')
+        return None if self.how == 'none' else 3
+
+    def do_read_sample(self, index, length):
+        ids = list(range(index, index + length))
+        if self.how == 'raises':
+            raise IndexError('no sample')
+        if self.how == 'none':
+            return None
+        if self.how == 'long':
+            return ids + [1]
+        if self.how == 'sample':
+            return Reformer.Sample(tokens=ids, mask=[1] * length, labels=numpy.array(ids) + 1)
+        return ids
+
+
+def elements(bytes, dtype=numpy.int32):
+    return numpy.frombuffer(bytes.get_data() or b'', dtype=dtype).tolist()
+
+
+def test_bytes():
+    tokenizer = Reformer.ByteTokenizer()
+    assert tokenizer.encode_text('hä') == [106, 197, 166]
+    assert tokenizer.decode_text([106, 197, 166, 0]) == 'hä'
+    assert tokenizer.decode_text([197]) == '\ufffd'
+    assert elements(tokenizer.encode(b'ab')) == [99, 100]
+    assert tokenizer.decode([99, 100]).get_data() == b'ab'
+    assert tokenizer.decode(numpy.array([99, 100])).get_data() == b'ab'
+    assert elements(tokenizer.encode(b'')) == [] and elements(tokenizer.decode([]), numpy.uint8) == []
+    raises(GLib.Error, ['id 1 is 300', 'from 0 to 257'], tokenizer.decode, [2, 300])
+
+
+def test_decoding_as_python_does():
+    tokenizer = Reformer.ByteTokenizer()
+    generator = numpy.random.default_rng(5)
+    pieces = [b'\xf0\x9f\x8c\x8d', b'\xc3\xa4', b'\xe2\x82\xac', b'a', b'\xed\xa0\x80', b'\xf4\x90', b'\xc0', b'\xe2\x82', b'\xf0\x9f\x8c', b'\x80', b'\xff']
+    for _ in range(500):
+        text = b''.join(pieces[i] for i in generator.integers(0, len(pieces), 12))
+        assert tokenizer.decode_text([b + 2 for b in text]) == text.decode('utf-8', 'replace'), text
+
+
+def test_tokenizer():
+    for how in ('array', 'list', 'bytes'):
+        words = Words()
+        words.how = how
+        assert words.encode_text('a bb ccc') == [1, 2, 3]
+    assert words.decode_text([2, 1]) == 'xx x'
+    assert words.count_ids() == 20 and 'Words' in words.identify()
+
+
+def test_tokenizer_mistakes():
+    words = Words()
+    words.how = 'raises'
+    error = raises(GLib.Error, ['encode of Words', 'ValueError: no such word', 'test-data.py'], words.encode_text, 'a')
+    assert error.matches(Reformer.file_error_quark(), Reformer.FileError.FAILED)
+    words.how = 'none'
+    raises(GLib.Error, ['encode of Words', 'it returned None; wanted ids'], words.encode_text, 'a')
+    words.how = 'float'
+    raises(GLib.Error, ['encode of Words', 'wanted integers'], words.encode_text, 'a')
+    words.how = 'list'
+    raises(GLib.Error, ['returned 25 as id 1', 'from 0 to 19'], words.encode_text, 'a ' + 'b' * 25)
+
+
+def test_samples():
+    sample = Reformer.Sample(tokens=[1, 2], labels=numpy.array([3, -100]))
+    assert elements(sample.props.tokens) == [1, 2] and elements(sample.get_labels()) == [3, -100] and sample.get_mask() is None
+    sample = Reformer.Sample.new(numpy.array([1, 2, 3]), [True, False, True])
+    assert elements(sample.get_tokens()) == [1, 2, 3] and elements(sample.get_mask(), numpy.uint8) == [1, 0, 1]
+    assert elements(Reformer.Sample.new_from_ids([4, 5]).get_tokens()) == [4, 5]
+    raises(ValueError, ['tokens', '2147483648'], Reformer.Sample, tokens=[2 ** 31])
+    raises(ValueError, ['mask', '300'], Reformer.Sample, tokens=[1], mask=[300])
+    raises(TypeError, ['labels', 'wanted integers'], Reformer.Sample, tokens=[1], labels=[0.5])
+
+
+def test_dataset():
+    numbers = Numbers()
+    assert numbers.count_samples(4) == 3
+    assert elements(numbers.read_sample(2, 4).get_tokens()) == [2, 3, 4, 5]
+    assert numbers.identify() is None and numbers.get_held_out() is None
+    numbers.how = 'sample'
+    assert elements(numbers.read_sample(0, 2).get_labels()) == [1, 2]
+
+
+def test_dataset_mistakes():
+    numbers = Numbers()
+    numbers.how = 'raises'
+    raises(GLib.Error, ['count_samples of Numbers', 'RuntimeError: lost'], numbers.count_samples, 4)
+    raises(GLib.Error, ['read_sample of Numbers', 'IndexError: no sample'], numbers.read_sample, 0, 4)
+    numbers.how = 'none'
+    raises(GLib.Error, ['count_samples of Numbers', 'it returned None; wanted a number'], numbers.count_samples, 4)
+    raises(GLib.Error, ['read_sample of Numbers', 'it returned None; wanted a sample'], numbers.read_sample, 0, 4)
+    numbers.how = 'long'
+    raises(GLib.Error, ['has 5 ids, wanted from 1 to 4'], numbers.read_sample, 0, 4)
+
+
+def test_text():
+    with tempfile.TemporaryDirectory() as folder:
+        file = Gio.File.new_for_path(os.path.join(folder, 'book.txt'))
+        with open(file.get_path(), 'w') as text:
+            text.write('a bb ccc dddd ' * 10)
+        data = Reformer.TextDataset(file=file, tokenizer=Words(), held_out_fraction=0.5)
+        assert data.count_samples(6) == 4
+        assert elements(data.read_sample(3, 6).get_tokens()) == [3, 4]
+        held_out = data.get_held_out()
+        assert held_out.count_samples(6) == 4 and held_out.get_held_out() is None
+        assert data.identify() != held_out.identify()
+        assert Reformer.TextDataset(file=file).get_tokenizer().identify() == 'bytes'
+        folder = Gio.File.new_for_path(folder)
+        Reformer.ByteTokenizer().save(folder, None)
+        assert isinstance(Reformer.Tokenizer.load(folder, None), Reformer.ByteTokenizer)
+    raises(GLib.Error, ['book.txt', 'cannot be opened'], Reformer.TextDataset(file=file).count_samples, 4)
+
+
+def test_presets():
+    assert 'small' in Reformer.Config.list_presets()
+    assert Reformer.Config.new_preset('small').vocab_size == Reformer.ByteTokenizer().count_ids()
+    raises(GLib.Error, ['no preset "large"', 'small'], Reformer.Config.new_preset, 'large')
+
+
+tap.run('python-data', tap.collect(globals()))
