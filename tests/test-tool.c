@@ -237,7 +237,7 @@ copy_model (const char *name,
 static void
 test_help (void)
 {
-  static const char *const verbs[] = { "devices", "info", "plan" };
+  static const char *const verbs[] = { "train", "generate", "evaluate", "info", "plan", "devices" };
   g_auto (Result) help = run ("--help");
   g_auto (Result) version = run ("--version");
 
@@ -263,7 +263,8 @@ static void
 test_no_opencl (void)
 {
   g_autofree char *folder = g_build_filename (scratch, "drivers", NULL), *model = golden ("mixed"), *icd = NULL;
-  const char *const lines[][3] = { { "--version", NULL }, { "--help", NULL }, { "plan", "--help", NULL }, { "info", model, NULL }, { "devices", NULL } };
+  const char *const lines[][3] = { { "--version", NULL }, { "--help", NULL }, { "plan", "--help", NULL }, { "train", "--help-all", NULL },
+                                     { "train", model, "--batch-size=0" }, { "info", model, NULL }, { "devices", NULL } };
 
   g_assert_cmpint (g_mkdir (folder, 0777), ==, 0);
   icd = write_text (folder, "none.icd", "/nonexistent/libdriver-none.so\n", 31);
@@ -302,7 +303,7 @@ test_usage (void)
   g_auto (Result) nothing = run_with (NULL, NULL, NULL);
 
   g_assert_cmpint (nothing.status, ==, 2);
-  assert_message (&nothing, "devices, info, plan");
+  assert_message (&nothing, "train, generate, evaluate, info, plan, devices");
   assert_fails (run ("dance"), 2, "no verb \"dance\"");
   assert_fails (run ("--dance"), 2, "no option \"--dance\"");
   assert_fails (run ("two\nlines"), 2, "two lines");

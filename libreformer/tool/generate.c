@@ -33,6 +33,7 @@ typedef struct
   GByteArray        *text; /* what was made */
   GArray            *ids;
   double             seconds;
+  gboolean           begun; /* to write */
 } Page;
 
 static void
@@ -85,9 +86,18 @@ put (GBytes *bytes)
   return fwrite (data, 1, n, stdout) == n && fflush (stdout) == 0;
 }
 
+/* The prompt stands before the first piece, so that nothing is written where there is none. */
 static gboolean
-fail_put (GError **error)
+write_piece (Page      *page,
+             GBytes    *bytes,
+             gboolean   echo,
+             GError   **error)
 {
+  const gboolean first = !page->begun;
+
+  page->begun = TRUE;
+  if ((!first || !echo || put (page->prompt)) && put (bytes))
+    return TRUE;
   g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "standard output: %s", g_strerror (errno));
   return FALSE;
 }
@@ -100,10 +110,9 @@ make (Page          *page,
       GError       **error)
 {
   const gint64 start = g_get_monotonic_time ();
+  g_autoptr (GBytes) nothing = g_bytes_new (NULL, 0);
   GError *local = NULL;
 
-  if (!json && echo && !put (page->prompt))
-    return fail_put (error);
   for (;;)
     {
       g_autoptr (ReformerPiece) piece = reformer_generator_next_piece (page->generator, cancellable, &local);
@@ -116,13 +125,13 @@ make (Page          *page,
       id = reformer_piece_get_id (piece);
       g_array_append_val (page->ids, id);
       g_byte_array_append (page->text, g_bytes_get_data (bytes, NULL), (guint) g_bytes_get_size (bytes));
-      if (!json && !put (bytes))
-        return fail_put (error);
+      if (!json && !write_piece (page, bytes, echo, error))
+        return FALSE;
     }
   page->seconds = (double) (g_get_monotonic_time () - start) / G_USEC_PER_SEC;
   if (local != NULL)
     g_propagate_error (error, local);
-  return local == NULL;
+  return local == NULL && (json || page->begun || write_piece (page, nothing, echo, error));
 }
 
 /* ---- Printing ---- */
@@ -214,7 +223,7 @@ run (int    argc,
       if (make (&page, !options.no_echo, options.json, cancellable, &error) && options.json)
         print_json (&page);
     }
-  if (!options.json && isatty (STDOUT_FILENO) && page.generator != NULL)
+  if (page.begun && isatty (STDOUT_FILENO))
     putchar ('\n');
   return error == NULL ? TOOL_DONE : tool_signals_end (error);
 }

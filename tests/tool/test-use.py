@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""reformer evaluate, generate and info, on a model that reformer train made."""
+
+import math
+import os
+import signal
+import subprocess
+import time
+
+from command import SCRATCH, TOOL, end, fine, load, message, need_device, path, run, run_on_terminal, start, tap, train, write
+
+
+def test_evaluate():
+    text = fine('evaluate', 'model')
+    seen = fine('evaluate', 'model', '--json').json()
+    assert ('%.4f' % seen['bits']).encode() in text.out and b'bits per byte' in text.out, text
+    assert math.isclose(seen['bits'], seen['loss'] / math.log(2)) and math.isclose(seen['perplexity'], math.exp(seen['loss'])), seen
+    assert seen['sequence_length'] == 64 and seen['unit'] == 'byte' and seen['held_out_fraction'] == 0.25, seen
+    # the run's own figure of the same data and weights
+    best = fine('info', 'model', '--json').json()['run']['best']
+    assert best['step'] == 40 and math.isclose(best['loss'], seen['loss'], rel_tol=1e-9), (best, seen)
+    assert fine('evaluate', 'model/checkpoints/best', '--json').json()['loss'] == seen['loss']
+
+
+def test_evaluate_data():
+    whole = fine('evaluate', 'model', '--data', 'book.txt', '--json').json()
+    assert whole['targets'] == 20000 - whole['samples'], whole  # a sequence has one target less than tokens
+    last = fine('evaluate', 'model', '--data', 'book.txt', '--held-out-fraction', '0.25', '--json').json()
+    own = fine('evaluate', 'model', '--json').json()
+    assert last['loss'] == own['loss'] and last['targets'] == own['targets'], (last, own)
+    longer = fine('evaluate', 'model', '--data', 'book.txt', '--length', '128', '--batch-size', '4', '--json').json()
+    assert longer['sequence_length'] == 128 and longer['samples'] == math.ceil(20000 / 128), longer
+    write('noise', os.urandom(2000))
+    assert fine('evaluate', 'model', '--data', 'noise', '--json').json()['bits'] > whole['bits'] + 2
+
+
+def test_evaluate_progress():
+    result = run_on_terminal('evaluate', 'model', '--data', 'book.txt', '--json')
+    assert result.status == 0 and b'sequence 1/313' in result.err and b'\x1b' not in result.err and result.err.rstrip(b' ').endswith(b'\r'), result
+    assert fine('evaluate', 'model', '--data', 'book.txt', '--json', '--quiet').err == b''
+
+
+def test_generate():
+    arguments = ['generate', 'model', '--prompt', 'The quick', '--max-tokens', '50']
+    result = fine(*arguments, '--seed', '3')
+    assert result.err == b'' and result.out.startswith(b'The quick') and len(result.out) == 9 + 50, result
+    assert fine(*arguments, '--seed', '3').out == result.out != fine(*arguments, '--seed', '4').out
+    assert fine(*arguments, '--seed', '3', '--no-echo').out == result.out[9:]
+    seen = fine(*arguments, '--seed', '3', '--json').json()
+    assert seen['prompt'] == 'The quick' and len(seen['ids']) == seen['tokens'] == 50 and seen['end'] == 'tokens' and seen['tokens_per_second'] > 0, seen
+    assert bytes(i - 2 for i in seen['ids']) == result.out[9:]
+    assert fine('generate', 'model', '--prompt', '-', '--max-tokens', '50', '--seed', '3', data=b'The quick').out == result.out
+    assert fine('generate', 'model/checkpoints/best', *arguments[2:], '--seed', '3').out == result.out
+    greedy = [fine(*arguments, '--temperature', '0', '--seed', seed).out for seed in '12']
+    assert greedy[0] == greedy[1] == fine(*arguments, '--top-k', '1').out
+
+
+def test_generate_stop():
+    text = fine('generate', 'model', '--prompt', 'The ', '--max-tokens', '200', '--temperature', '0', '--no-echo').out
+    stop = text[20:24].decode()
+    seen = fine('generate', 'model', '--prompt', 'The ', '--max-tokens', '200', '--temperature', '0', '--stop', 'Zebra', '--stop', stop, '--json').json()
+    assert seen['end'] == 'stop' and seen['text'] == text.decode().split(stop)[0], (seen, text)
+
+
+def test_generate_bytes():
+    """What is no UTF-8 goes in, and comes out."""
+    result = fine('generate', 'model', '--prompt', b'caf\xe9 ', '--max-tokens', '3')
+    assert result.out.startswith(b'caf\xe9 '), result
+    assert fine('generate', 'model', '--prompt', b'caf\xe9 ', '--max-tokens', '3', '--json').json()['prompt'] == 'caf\ufffd '
+    assert fine('generate', 'model', '--prompt', 'naïve ', '--max-tokens', '3', env={'LC_ALL': 'C'}).out.startswith('naïve '.encode())
+
+
+def test_generate_as_it_is_made():
+    """Bytes come before the end, and SIGINT ends it between two of them."""
+    process = start('generate', 'model', '--prompt', 'The ', '--max-tokens', '10000')
+    seen = b''
+    while len(seen) < 20:
+        seen += os.read(process.stdout.fileno(), 1)
+    assert process.poll() is None
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    result = end(process)
+    assert result.status == 130 and result.err == b'' and len(seen + result.out) < 10000, result
+    assert time.monotonic() - begin < 5
+
+
+def test_generate_output_fails():
+    with open('/dev/full', 'wb') as full:
+        result = subprocess.run([TOOL, 'generate', 'model', '--prompt', 'The '], cwd=SCRATCH, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert result.returncode == 1 and result.stderr.startswith(b'reformer: standard output: '), result
+
+
+def test_info():
+    text = fine('info', 'model').out.decode()
+    for part in ('tokenizer          bytes', 'trained            40 of 40 steps', path('book.txt'), 'adamw, learning rate 0.003, cosine; sequences of 64; seed 5', 'at step 40'):
+        assert part in text, '%r is not in %s' % (part, text)
+    seen = fine('info', 'model', '--json').json()['run']
+    assert seen['step'] == seen['total_steps'] == 40 and seen['options'] == load('model', 'reformer-run.json'), seen
+    assert fine('info', 'model/checkpoints/step-20', '--json').json()['run']['step'] == 20
+    os.mkdir(path('bare'))
+    for name in ('config.json', 'model.safetensors'):
+        os.link(path('model/' + name), path('bare/' + name))
+    assert fine('info', 'bare', '--json').json()['run'] is None
+    write('bare/reformer-run.json', b'{')
+    result = fine('info', 'bare', '--json')
+    message(result, 'warning', 'reformer-run.json')
+    assert result.json()['run'] is None
+
+
+def test_without_run():
+    """A folder without what train writes: the tokenizer of bytes where the vocabulary is theirs."""
+    os.unlink(path('bare/reformer-run.json'))
+    assert fine('generate', 'bare', '--prompt', 'The ', '--max-tokens', '5').out.startswith(b'The ')
+    assert fine('evaluate', 'bare', '--data', 'book.txt', '--json').json()['sequence_length'] == 1024
+    message(run('evaluate', 'bare'), 'reformer-run.json')
+
+
+need_device()
+train('model', '--steps', '40', '--held-out-fraction', '0.25', '--evaluation-interval', '20', '--checkpoint-interval', '20', '--learning-rate', '3e-3', '--seed', '5',
+      '--quiet')
+tap.run('tool/use', tap.collect(globals()))

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Wrong command lines and bad input to train, evaluate and generate: one line that names the thing, the exit status, nothing on standard output, nothing lost."""
+
+import json
+import os
+import shutil
+import signal
+
+from command import TINY, digest, end, fine, load, message, need_device, path, run, start, tap, train, wait_for_step, write
+
+DATA = ['--data', 'book.txt']
+
+# The command line behind `reformer`, the exit status, parts of the message.
+LINES = [
+    # train: usage
+    (['train'], 2, ['MODEL is missing']),
+    (['train', 'new'], 2, ['--data is missing']),
+    (['train', 'new', 'other', *DATA], 2, ['"other" is one argument too many']),
+    (['train', 'new', *DATA, '--steps', '0'], 2, ['--steps is "0"', 'from 1 to']),
+    (['train', 'new', *DATA, '--total-steps', '0'], 2, ['--total-steps is "0"']),
+    (['train', 'new', *DATA, '--steps', '-5'], 2, ['--steps is "-5"', 'a whole number from 0 to 4294967295']),
+    (['train', 'new', *DATA, '--steps', '1e3'], 2, ['--steps is "1e3"']),
+    (['train', 'new', *DATA, '--steps', '5', '--total-steps', '6'], 2, ['--steps and --total-steps are the same option']),
+    (['train', 'new', *DATA, '--length', '1'], 2, ['--length is "1"', 'from 2 to 2147483647']),
+    (['train', 'new', *DATA, '--batch-size', '0'], 2, ['--batch-size is "0"', 'from 1 to 65536']),
+    (['train', 'new', *DATA, '--learning-rate', '-1'], 2, ['--learning-rate is "-1"', 'a number of at least 0']),
+    (['train', 'new', *DATA, '--learning-rate', 'nan'], 2, ['--learning-rate is "nan"', 'a number of at least 0']),
+    (['train', 'new', *DATA, '--learning-rate', 'inf'], 2, ['--learning-rate is "inf"']),
+    (['train', 'new', *DATA, '--learning-rate', '1e999'], 2, ['--learning-rate is "1e999"']),
+    (['train', 'new', *DATA, '--learning-rate', '0x10'], 2, ['--learning-rate is "0x10"']),
+    (['train', 'new', *DATA, '--learning-rate', ''], 2, ['--learning-rate is ""']),
+    (['train', 'new', *DATA, '--beta1', '1'], 2, ['--beta1 is "1"', 'from 0 to below 1']),
+    (['train', 'new', *DATA, '--final-factor', '1.5'], 2, ['--final-factor is "1.5"', 'a number from 0 to 1']),
+    (['train', 'new', *DATA, '--held-out-fraction', '1'], 2, ['--held-out-fraction is "1"', 'a number from 0 to']),
+    (['train', 'new', *DATA, '--decay', 'fast'], 2, ['--decay is "fast"', 'constant, linear, cosine or inverse-sqrt is wanted']),
+    (['train', 'new', *DATA, '--optimizer', 'lion'], 2, ['--optimizer is "lion"', 'adamw, sgd or adafactor is wanted']),
+    (['train', 'new', *DATA, '--optimizer', 'sgd', '--beta1', '0.5'], 2, ['--beta1 is no option of sgd']),
+    (['train', 'new', *DATA, '--momentum', '0.5'], 2, ['--momentum is no option of adamw']),
+    (['train', 'new', *DATA, '--preset', 'huge'], 2, ['"huge"', 'bench-lsh, bench-mixed, small']),
+    (['train', 'new', *DATA, '--preset', 'small', '--config', 'c.json'], 2, ['--preset and --config exclude each other']),
+    (['train', 'new', *DATA, '--preset', 'small', '--from', 'model'], 2, ['--preset is for a new model, and model has one']),
+    (['train', 'new', *DATA, '--attn-layers', 'local,fast'], 2, ['attn_layers', 'fast']),
+    (['train', 'new', *DATA, '--hidden-size', '0'], 2, ['hidden_size is 0']),
+    (['train', 'new', *DATA, '--hidden-size', 'many'], 2, ['--hidden-size is "many"']),
+    (['train', 'new', *DATA, '--hidden-dropout-prob', '1'], 2, ['hidden_dropout_prob is 1']),
+    (['train', 'new', *DATA, '--axial-pos-shape', '8,,8'], 2, ['--axial-pos-shape is "8,,8"', 'a list of whole numbers such as 128,128']),
+    (['train', 'new', *DATA, '--no-is-decoder'], 2, ['is_decoder']),
+    (['train', 'new', *DATA, '--no-hidden-size'], 2, ['--no-hidden-size']),
+    (['train', 'new', *DATA, '--keep', 'all'], 2, ['--keep is "all"', 'auto, everything, inputs or nothing']),
+    (['train', 'new', *DATA, '--seed', '-1'], 2, ['--seed is "-1"', 'from 0 to 18446744073709551615']),
+    (['train', 'new', *DATA, '--memory-limit', 'much'], 2, ['--memory-limit is "much"']),
+    (['train', 'new', *DATA, '--batch-size'], 2, ['--batch-size']),
+    (['train', 'new', '--dance'], 2, ['--dance']),
+    (['train', 'run', '--resume', *DATA], 2, ['--data cannot be given with --resume', '--steps']),
+    (['train', 'run', '--resume', '--learning-rate', '1'], 2, ['--learning-rate cannot be given with --resume']),
+    (['train', 'run', '--resume', '--steps', '1'], 2, ['--steps is 1, and 2 steps are made']),
+    # train: data
+    (['train', 'new', '--data', 'nowhere.txt'], 1, ['nowhere.txt', 'No such file']),
+    (['train', 'new', '--data', 'folder'], 1, ['folder']),
+    (['train', 'new', '--data', 'empty.txt'], 1, ['empty.txt', 'is empty']),
+    (['train', 'new', '--data', 'one.txt'], 1, ['one.txt', '1 token']),
+    (['train', 'new', '--data', 'fifo'], 1, ['fifo']),
+    (['train', 'new', '--data', 'http://example.com/book.txt'], 1, ['not on a local file system']),
+    (['train', 'new', '--data', 'short.txt', *TINY, '--held-out-fraction', '0.1', '--evaluation-interval', '1'], 1, ['held out', '1 token']),
+    (['train', 'new', *DATA, *TINY, '--held-out-fraction', '0', '--evaluation-interval', '1'], 1, ['evaluation-interval is 1', 'holds nothing out']),
+    (['train', 'new', *DATA, *TINY, '--patience', '3'], 1, ['patience is 3', 'evaluation-interval is 0']),
+    (['train', 'new', *DATA, *TINY, '--final-steps', '3'], 1, ['final-steps is 3', 'final-sequence-length is 0']),
+    # train: model and device
+    (['train', 'new', *DATA, '--config', 'nowhere.json'], 1, ['nowhere.json']),
+    (['train', 'new', *DATA, '--config', 'book.txt'], 1, ['book.txt']),
+    (['train', 'new', *DATA, '--from', 'empty'], 1, ['config.json']),
+    (['train', 'new', *DATA, '--from', 'cut', '--length', '64'], 1, ['model.safetensors']),
+    (['train', 'new', *DATA, '--from', 'model', '--hidden-size', '64', '--axial-pos-embds-dim', '16,48', '--length', '64'], 1, ['weights', 'is F32 [']),
+    (['train', 'new', *DATA, '--from', 'model', '--length', '100000'], 1, ['sequence-length: 100000 tokens', 'has positions for 65536']),
+    (['train', 'new', *DATA, *TINY, '--vocab-size', '200'], 1, ['258 ids', 'vocab_size is 200']),
+    (['train', 'new', *DATA, *TINY, '--device', 'abacus'], 1, ['"abacus"']),
+    (['train', 'new', *DATA, '--memory-limit', '64K'], 1, ['limit is 65536']),
+    # train: folders
+    (['train', 'book.txt', *DATA, *TINY], 1, ['book.txt', 'cannot be made']),
+    (['train', 'full', *DATA, *TINY], 1, ['full', 'is not empty and not the folder of a run', 'letter.txt']),
+    (['train', 'run', *DATA, *TINY], 1, ['run has a run already', '--resume']),
+    (['train', '/proc/new', *DATA, *TINY], 1, ['/proc/new']),
+    (['train', 'nowhere', '--resume'], 1, ['nowhere/reformer-run.json', 'No such file']),
+    (['train', 'model', '--resume'], 1, ['model/reformer-run.json', 'No such file']),
+    # evaluate
+    (['evaluate'], 2, ['MODEL is missing']),
+    (['evaluate', 'model'], 1, ['without --data', 'reformer-run.json']),
+    (['evaluate', 'model', '--held-out-fraction', '0.5'], 2, ['--held-out-fraction is for --data']),
+    (['evaluate', 'model', *DATA, '--length', '0'], 2, ['--length is "0"']),
+    (['evaluate', 'model', *DATA, '--length', '100000'], 1, ['100000', '65536']),
+    (['evaluate', 'model', '--data', 'empty.txt'], 1, ['empty.txt', 'is empty']),
+    (['evaluate', 'model', '--data', 'nowhere.txt'], 1, ['nowhere.txt']),
+    (['evaluate', 'nowhere', *DATA], 1, ['nowhere']),
+    (['evaluate', 'words', *DATA], 1, ['40 ids', 'does not name a tokenizer']),
+    (['evaluate', 'all', '--length', '64'], 1, ['held no data out', '--data is wanted']),
+    # generate
+    (['generate', 'model'], 2, ['--prompt is missing']),
+    (['generate', 'model', '--prompt', 'a', '--max-tokens', '-1'], 2, ['--max-tokens is "-1"']),
+    (['generate', 'model', '--prompt', 'a', '--temperature', '-1'], 2, ['--temperature is "-1"', 'a number of at least 0']),
+    (['generate', 'model', '--prompt', 'a', '--top-p', '2'], 2, ['--top-p is "2"', 'to 1']),
+    (['generate', 'model', '--prompt', 'a', '--stop', b'\xff'], 2, ['--stop is']),
+    (['generate', 'small', '--prompt', 'x' * 65], 1, ['65', '64']),
+    (['generate', 'nowhere', '--prompt', 'a'], 1, ['nowhere']),
+    (['generate', 'words', '--prompt', 'a'], 1, ['40 ids', 'does not name a tokenizer']),
+]
+
+
+def prepare():
+    write('empty.txt', b'')
+    write('one.txt', b'x')
+    write('short.txt', b'to be or not to be')
+    os.mkfifo(path('fifo'))
+    for name in ('folder', 'empty', 'full', 'cut', 'model'):
+        os.mkdir(path(name))
+    write('full/letter.txt', b'Dear Sir')
+    train('run', '--steps', '2', '--quiet')
+    train('all', '--steps', '1', '--held-out-fraction', '0', '--quiet')
+    train('small', '--steps', '1', '--quiet', '--axial-pos-shape', '8,8')
+    for name in ('config.json', 'model.safetensors'):
+        shutil.copy(path('run/' + name), path('model/' + name))
+        shutil.copy(path('run/' + name), path('cut/' + name))
+    os.truncate(path('cut/model.safetensors'), 1000)
+    shutil.copytree(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'golden', 'mixed'), path('words'))
+
+
+def check(line, status, parts):
+    result = run(*line)
+    assert result.status == status and result.out == b'', result
+    message(result, *parts)
+    print('# ' + result.err.decode().strip())
+    assert not os.path.exists(path('new')) or sorted(os.listdir(path('new'))) in ([], ['.reformer-lock', 'log.csv', 'log.jsonl', 'reformer-run.json']), os.listdir(path('new'))
+    shutil.rmtree(path('new'), True)
+
+
+def lines():
+    for number, line in enumerate(LINES, 1):
+        yield 'line-%d' % number, lambda line=line: check(*line)
+
+
+def test_locked():
+    """Another trainer has the folder: nothing of it is touched."""
+    process = start('train', 'locked', *DATA, *TINY, '--steps', '100000', '--quiet')
+    wait_for_step('locked', 3)
+    before = digest('locked', 'reformer-run.json')
+    message(run('train', 'locked', *DATA, *TINY, '--seed', '5'), 'locked', 'in use by another trainer')
+    assert digest('locked', 'reformer-run.json') == before
+    process.send_signal(signal.SIGTERM)
+    assert end(process).status == 143
+    process = start('train', 'locked', '--resume', '--quiet')
+    wait_for_step('locked', load('locked', 'checkpoints/%s/trainer.json' % os.listdir(path('locked/checkpoints'))[0])['state']['step'] + 3)
+    before = digest('locked', 'reformer-run.json')
+    result = run('train', 'locked', '--resume')
+    assert result.status == 1
+    message(result, 'in use by another trainer')
+    assert digest('locked', 'reformer-run.json') == before
+    process.send_signal(signal.SIGTERM)
+    assert end(process).status == 143
+
+
+def change(name, **changes):
+    """A copy of the run with another member in its file: a path of keys separated by __, and the value."""
+    shutil.rmtree(path(name), True)
+    shutil.copytree(path('run'), path(name), symlinks=True)
+    seen = load(name, 'reformer-run.json')
+    for key, value in changes.items():
+        keys = key.replace('_', '-').replace('--', '__').split('__')
+        place = seen
+        for each in keys[:-1]:
+            place = place[each]
+        place[keys[-1]] = value
+    write(name + '/reformer-run.json', json.dumps(seen).encode())
+
+
+def test_run_file():
+    for changes, parts in (({'format': 2}, ['"format" is 2']), ({'seed': 7}, ['"seed" is no text']), ({'keep': 'all'}, ['"keep" is "all"']),
+                           ({'trainer': []}, ['"trainer" is no object']), ({'trainer__batch_size': '0'}, ['"batch-size" is "0"', 'from 1 to 65536']),
+                           ({'trainer__shoes': '1'}, ['"shoes" is no setting of ReformerTrainer']), ({'optimizer__name': 'lion'}, ['no optimizer "lion"']),
+                           ({'data__path': None}, ['"path" is no text']), ({'data__held_out_fraction': 'x'}, ['"held-out-fraction" is "x"']),
+                           ({'data__path': path('nowhere.txt')}, ['nowhere.txt'])):
+        change('changed', **changes)
+        result = run('train', 'changed', '--resume', '--steps', '3')
+        assert result.status == 1 and result.out == b'', (changes, result)
+        message(result, *parts)
+        print('# ' + result.err.decode().strip())
+    for data in (b'', b'{', b'[1]', b'{}', b'\xff', b'[' * 100000):
+        write('changed/reformer-run.json', data)
+        result = run('train', 'changed', '--resume')
+        assert result.status == 1, result
+        message(result, 'changed/reformer-run.json')
+
+
+def test_other_data():
+    """The text has changed since: the checkpoint is not of it."""
+    shutil.copy(path('book.txt'), path('copy.txt'))
+    fine('train', 'data', '--data', 'copy.txt', *TINY, '--steps', '2', '--quiet')
+    write('copy.txt', b'quite another text ' * 1000)
+    result = run('train', 'data', '--resume', '--steps', '4')
+    assert result.status == 1, result
+    message(result, 'data')
+
+
+def test_other_model():
+    shutil.copytree(path('run'), path('swapped'), symlinks=True)
+    shutil.rmtree(path('swapped/checkpoints'))
+    shutil.copytree(path('small/checkpoints'), path('swapped/checkpoints'), symlinks=True)
+    result = run('train', 'swapped', '--resume', '--steps', '4')
+    assert result.status == 1, result
+    message(result, 'swapped')
+
+
+def test_no_device():
+    os.mkdir(path('drivers'))
+    for line in (['train', 'none', *DATA, *TINY], ['evaluate', 'model', *DATA], ['generate', 'model', '--prompt', 'a']):
+        result = run(*line, env={'OCL_ICD_VENDORS': path('drivers'), 'REFORMER_DEVICE': None})
+        assert result.status == 1 and result.out == b'', result
+        message(result, 'pocl-opencl-icd')
+    assert not os.path.exists(path('none'))
+
+
+need_device()
+prepare()
+tap.run('tool/wrong', [*lines(), *tap.collect(globals())])
