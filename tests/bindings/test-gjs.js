@@ -52,6 +52,36 @@ const Half = GObject.registerClass(class Half extends Reformer.Layer {
     }
 });
 
+// Lengths of words.
+const Words = GObject.registerClass(class Words extends Reformer.Tokenizer {
+    vfunc_encode(text) {
+        const words = new TextDecoder().decode(text.toArray()).split(' ').filter(word => word !== '');
+        if (this.how === 'throws')
+            throw new Error('not my language');
+        return this.how === 'null' ? null : new GLib.Bytes(new Uint8Array(new Int32Array(words.map(word => word.length)).buffer));
+    }
+
+    vfunc_decode(ids) {
+        return new GLib.Bytes(new TextEncoder().encode([...new Int32Array(ids.toArray().slice().buffer)].map(n => 'x'.repeat(n)).join(' ')));
+    }
+
+    vfunc_count_ids() {
+        return 20;
+    }
+});
+
+const Numbers = GObject.registerClass(class Numbers extends Reformer.Dataset {
+    vfunc_count_samples() {
+        return 3;
+    }
+
+    vfunc_read_sample(index, length) {
+        if (this.how === 'throws')
+            throw new Error('no sample');
+        return this.how === 'null' ? null : Reformer.Sample.new_from_ids(Array.from({length}, (_, i) => index + i));
+    }
+});
+
 run('gjs', {
     'typed-arrays'() {
         for (const array of [new Float32Array([1.5, -2, 3]), new Int32Array([1, -2, 3]), new Uint16Array([1, 2, 65535]), new Uint8Array([1, 2, 255])]) {
@@ -83,6 +113,29 @@ run('gjs', {
         const output = model.forward(ids, null);
         same(output.get_shape(), [1, 64, 40]);
         check(output.toFloat32Array().every(Number.isFinite), 'not finite');
+    },
+
+    'data'() {
+        const words = new Words();
+        same(words.encode_text('a bb ccc'), [1, 2, 3]);
+        check(words.decode_text([2, 1]) === 'xx x', words.decode_text([2, 1]));
+        words.how = 'null';
+        throws(['encode of', 'neither bytes nor an error'], () => words.encode_text('a'));
+        words.how = 'throws';
+        throws(['not my language'], () => words.encode_text('a'));
+        const numbers = new Numbers();
+        check(numbers.count_samples(4) === 3 && numbers.get_held_out() === null && numbers.identify() === null, 'numbers');
+        same(new Int32Array(numbers.read_sample(1, 4).tokens.toArray().slice().buffer), [1, 2, 3, 4]);
+        numbers.how = 'null';
+        throws(['read_sample of', 'neither a sample nor an error'], () => numbers.read_sample(0, 4));
+        numbers.how = 'throws';
+        throws(['no sample'], () => numbers.read_sample(0, 4));
+        const bytes = new Reformer.ByteTokenizer();
+        same(bytes.encode_text('hä'), [106, 197, 166]);
+        check(bytes.decode_text([106, 197, 166]) === 'hä', 'bytes');
+        const text = new Reformer.TextDataset({file: Gio.File.new_for_path('/nowhere/book.txt'), tokenizer: words, heldOutFraction: 0.5});
+        throws(['/nowhere/book.txt'], () => text.count_samples(4));
+        check(Reformer.Config.new_preset('small').vocabSize === 258 && Reformer.Config.list_presets().includes('small'), 'presets');
     },
 
     'layer'() {

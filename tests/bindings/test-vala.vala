@@ -105,6 +105,43 @@ class Half : Reformer.Layer {
     }
 }
 
+// Lengths of words.
+class Words : Reformer.Tokenizer {
+    public string how = "well";
+
+    public override Bytes encode (Bytes text) throws Error {
+        if (how == "throws")
+            throw new Reformer.FileError.FAILED ("not my language");
+        int32[] ids = {};
+        foreach (var word in ((string) text.get_data ()).substring (0, (long) text.get_size ()).split (" "))
+            ids += word.length;
+        unowned uint8[] bytes = (uint8[]) ids;
+        bytes.length = ids.length * 4;
+        return new Bytes (bytes);
+    }
+
+    public override Bytes decode (Bytes ids) throws Error {
+        return new Bytes ("x".data);
+    }
+
+    public override int count_ids () {
+        return 20;
+    }
+}
+
+class Numbers : Reformer.Dataset {
+    public override int64 count_samples (int length) throws Error {
+        return 3;
+    }
+
+    public override Reformer.Sample read_sample (int64 index, int length) throws Error {
+        var ids = new int[length];
+        for (int i = 0; i < length; i++)
+            ids[i] = (int) index + i;
+        return new Reformer.Sample.from_ids (ids);
+    }
+}
+
 void add (string name, owned Attempt test) {
     Test.add_data_func ("/vala/" + name, () => {
         try {
@@ -136,6 +173,20 @@ void add_right () {
     add ("output", () => {
         var output = load ().forward (ids (), null);
         check (output.get_shape ().length == 3 && output.get_shape ()[2] == 40 && output.n_elements == 64 * 40, output.to_string ());
+    });
+    add ("data", () => {
+        var words = new Words ();
+        check (words.encode_text ("a bb ccc").length == 3 && words.decode_text ({ 1 }) == "x", "words");
+        words.how = "throws";
+        fails ({ "not my language" }, () => { words.encode_text ("a"); });
+        var numbers = new Numbers ();
+        check (numbers.count_samples (4) == 3 && numbers.get_held_out () == null && numbers.identify () == null, "numbers");
+        check (numbers.read_sample (1, 4).tokens.get_size () == 16, "a sample");
+        fails ({ "sample -1", "Numbers" }, () => { numbers.read_sample (-1, 4); });
+        var text = new Reformer.TextDataset (File.new_for_path ("/nowhere/book.txt"), words);
+        var error = fails ({ "/nowhere/book.txt" }, () => { text.count_samples (4); });
+        check (error is Reformer.FileError.NOT_FOUND && text.held_out_fraction == 0.1, "a FileError");
+        check (new Reformer.ByteTokenizer ().count_ids () == new Reformer.Config.preset ("small").vocab_size, "a preset");
     });
     add ("layer", () => {
         var model = load ();
