@@ -112,6 +112,7 @@ reformer_clblast_sgemm (ReformerRun    *run,
     }
 
   reformer_device_unlock (device);
+  reformer_device_pace (device);
 
   return reformer_run_ok (run);
 }

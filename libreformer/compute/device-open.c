@@ -8,13 +8,20 @@
 
 #include <libreformer/compute/reformer-device-error.h>
 
+#include <math.h>
 #include <string.h>
 #include <sys/mman.h>
 
 /* So many commands may be queued before the driver is told to start. */
 #define FLUSH_EVERY 32
-/* The host runs at most twice this many commands ahead, so that a cancelled job ends soon and queued commands do not fill memory. */
-#define MILESTONE_EVERY 32
+/* The host runs at most two milestones ahead, so that a cancelled job ends soon and queued commands do not fill memory. From one to the next there are at most so
+ * many commands, and at most so many microseconds of work: as many commands as fit by what they took of late. What is known of that fades with each command. */
+#define MOST_COMMANDS  32
+#define FIRST_COMMANDS 4
+#define MOST_TIME      25000
+#define FADING         0.99
+/* A wait for less, in microseconds, says that the device had nothing to do. */
+#define LEAST_WAIT     100
 
 /* TRUE when the device works on the host memory that a buffer was made with, in both directions. Tried rather than asked: OpenCL 1.2 has
  * no query for it, and some CPU drivers keep a copy. */
@@ -103,11 +110,20 @@ reformer_device_open (ReformerDevice  *self,
   self->shares_memory = self->kind == REFORMER_DEVICE_KIND_CPU && probe_shared_memory (self->context, self->queue);
   if (profile)
     self->profile = reformer_profile_new ();
+  self->spacing = FIRST_COMMANDS;
   self->opened = TRUE;
 
   g_debug ("opened %s (%s, %s): %s kernels, vectors of %u, memory %s", self->name, self->platform, self->driver,
            self->wide ? "wide" : "simt", self->vector_width, self->shares_memory ? "shared" : "its own");
   return TRUE;
+}
+
+static void
+milestone_clear (ReformerMilestone *milestone)
+{
+  if (milestone->event != NULL)
+    reformer_cl_release_event (milestone->event);
+  milestone->event = NULL;
 }
 
 /**
@@ -127,9 +143,8 @@ reformer_device_close (ReformerDevice *self)
   if (self->opened && !self->closed)
     {
       reformer_device_finish (self);
-      if (self->milestone != NULL)
-        reformer_cl_release_event (self->milestone);
-      self->milestone = NULL;
+      milestone_clear (&self->milestone);
+      milestone_clear (&self->due);
       if (self->profile != NULL)
         reformer_profile_print (self->profile, self->name);
       reformer_pool_close (self);
@@ -151,7 +166,7 @@ reformer_device_close (ReformerDevice *self)
 gboolean
 reformer_device_wants_events (ReformerDevice *self)
 {
-  return self->profile != NULL || (self->n_queued + 1) % MILESTONE_EVERY == 0;
+  return self->profile != NULL || self->n_queued + 1 >= self->milestone.at + self->spacing;
 }
 
 static void
@@ -166,9 +181,11 @@ reformer_device_queued (ReformerDevice *self,
                         const char     *name,
                         cl_event        event)
 {
+  if (self->n_queued == self->milestone.at)
+    self->window = g_get_monotonic_time ();
   self->n_queued++;
 
-  if (self->n_queued - self->n_flushed >= FLUSH_EVERY)
+  if (self->n_queued - self->n_flushed >= FLUSH_EVERY || (event != NULL && self->profile == NULL))
     {
       reformer_cl_flush (self->queue);
       self->n_flushed = self->n_queued;
@@ -183,15 +200,38 @@ reformer_device_queued (ReformerDevice *self,
     }
   else
     {
-      if (self->milestone != NULL)
-        {
-          reformer_cl_wait_event (self->milestone);
-          reformer_cl_release_event (self->milestone);
-          reach (self, self->milestone_at);
-        }
-      self->milestone = event;
-      self->milestone_at = self->n_queued;
+      milestone_clear (&self->due); /* another thread is about to wait for a later one */
+      self->due = self->milestone;
+      self->milestone = (ReformerMilestone) { event, self->n_queued, (guint) (self->n_queued - self->due.at), self->window };
     }
+}
+
+void
+reformer_device_pace (ReformerDevice *self)
+{
+  ReformerMilestone due;
+  gint64 begin, end;
+
+  reformer_device_lock (self);
+  due = self->due;
+  self->due.event = NULL;
+  reformer_device_unlock (self);
+  if (due.event == NULL)
+    return;
+
+  begin = g_get_monotonic_time ();
+  reformer_cl_wait_event (due.event);
+  reformer_cl_release_event (due.event);
+  end = g_get_monotonic_time ();
+
+  reformer_device_lock (self);
+  reach (self, due.at);
+  self->slowest *= pow (FADING, due.n);
+  if (end - begin >= LEAST_WAIT)
+    self->slowest = MAX (self->slowest, (double) (end - MAX (due.begin, self->reached)) / due.n);
+  self->spacing = (guint) CLAMP (MOST_TIME / MAX (self->slowest, 1.0), 1, MOST_COMMANDS);
+  self->reached = end;
+  reformer_device_unlock (self);
 }
 
 gboolean

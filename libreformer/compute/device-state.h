@@ -15,6 +15,15 @@ G_BEGIN_DECLS
 
 typedef struct _ReformerBuffer ReformerBuffer;
 
+/* A command that is waited for, so that the host does not run far ahead. */
+typedef struct
+{
+  cl_event event; /* NULL: none */
+  guint64  at;    /* its number */
+  guint    n;     /* commands since the one before */
+  gint64   begin; /* when the first of them was queued */
+} ReformerMilestone;
+
 struct _ReformerDevice
 {
   GObject             parent_instance;
@@ -64,8 +73,12 @@ struct _ReformerDevice
   guint64             n_queued;
   guint64             n_finished;
   guint64             n_flushed;
-  cl_event            milestone; /* of command number `milestone_at`; bounds how far the host runs ahead */
-  guint64             milestone_at;
+  ReformerMilestone   milestone; /* the newest; bounds how far the host runs ahead */
+  ReformerMilestone   due;       /* the one before it, which somebody has to wait for before more is queued */
+  gint64              window;    /* when the first command after the newest was queued */
+  guint               spacing;   /* commands from one to the next */
+  double              slowest;   /* microseconds that a command took on average between two of the last milestones, the most of them */
+  gint64              reached;   /* when the last one was */
 };
 
 /* The one object of a device in this process. */
@@ -82,10 +95,12 @@ gboolean        reformer_device_open           (ReformerDevice   *self,
                                                 GError          **error);
 /* Lock held: TRUE when the next command should have an event, for reformer_device_queued(). */
 gboolean        reformer_device_wants_events   (ReformerDevice   *self);
-/* Lock held: a command was queued. Takes the event, if any. Flushes, and bounds what is queued, now and then. */
+/* Lock held: a command was queued. Takes the event, if any. Flushes now and then. */
 void            reformer_device_queued         (ReformerDevice   *self,
                                                 const char       *name,
                                                 cl_event          event);
+/* Without the lock: after commands were queued, waits until at most about a tenth of a second of work is. */
+void            reformer_device_pace           (ReformerDevice   *self);
 /* Without the lock: waits for the event, which it takes, of command number `at`. */
 gboolean        reformer_device_wait           (ReformerDevice   *self,
                                                 cl_event          event,

@@ -171,6 +171,7 @@ reformer_launch_full (ReformerRun       *run,
     }
 
   reformer_device_unlock (device);
+  reformer_device_pace (device);
 }
 
 /* ---- transfers ---- */
@@ -198,6 +199,7 @@ end (ReformerRun *run,
   else
     reformer_set_cl_error (&run->error, code, "%s: %s", run->device->name, name);
   reformer_device_unlock (run->device);
+  reformer_device_pace (run->device);
 }
 
 void
