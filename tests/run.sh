@@ -56,7 +56,7 @@ skip () {
   echo "$1: $2" >> build/results/skipped
 }
 
-run pocl-wide "--suite host --suite device --suite api" OCL_ICD_VENDORS=$pocl
+run pocl-wide "--suite host --suite device --suite api --suite faults" OCL_ICD_VENDORS=$pocl
 run pocl-simt "--suite device" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt
 run pocl-wide-8 "--suite models" OCL_ICD_VENDORS=$pocl REFORMER_VECTOR_WIDTH=8
 if [ -d "$intel" ]; then
