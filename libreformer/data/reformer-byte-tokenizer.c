@@ -48,23 +48,27 @@ reformer_byte_tokenizer_decode (ReformerTokenizer  *tokenizer,
                                 GError            **error)
 {
   const gsize n = g_bytes_get_size (ids) / sizeof (gint32);
-  GByteArray *bytes = g_byte_array_new ();
+  g_autofree guint8 *bytes = g_try_malloc (MAX (n, 1));
+  gsize n_bytes = 0;
 
+  if (bytes == NULL)
+    {
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_LIMIT, "no memory for the text of %" G_GSIZE_FORMAT " ids", n);
+      return NULL;
+    }
   for (gsize i = 0; i < n; i++)
     {
       const gint32 id = reformer_tokenizer_nth_id (ids, i);
-      const guint8 byte = (guint8) (id - FIRST);
 
       if (id < 0 || id >= N_IDS)
         {
           g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "id %" G_GSIZE_FORMAT " is %d, one of bytes is from 0 to %d", i, id, N_IDS - 1);
-          g_byte_array_unref (bytes);
           return NULL;
         }
       if (id >= FIRST)
-        g_byte_array_append (bytes, &byte, 1);
+        bytes[n_bytes++] = (guint8) (id - FIRST);
     }
-  return g_byte_array_free_to_bytes (bytes);
+  return g_bytes_new_take (g_steal_pointer (&bytes), n_bytes);
 }
 
 static int
