@@ -21,6 +21,7 @@ void         reformer_parameter_set_name       (ReformerParameter   *self,
                                                 const char          *name);
 void         reformer_parameter_set_start      (ReformerParameter   *self,
                                                 const ReformerStart *start);
+ReformerDevice *reformer_parameter_peek_device (ReformerParameter *self);
 gsize        reformer_parameter_get_n_elements (ReformerParameter   *self);
 /* The value or gradient from an element on, allocated at first use. Without gradient (not trainable) the span has no tensor, and operations leave it out. */
 ReformerSpan reformer_parameter_value          (ReformerParameter   *self,

@@ -554,7 +554,6 @@ gboolean
 reformer_layer_clear_gradients (ReformerLayer  *self,
                                 GError        **error)
 {
-  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
   g_autoptr (GPtrArray) list = NULL;
 
   g_return_val_if_fail (REFORMER_IS_LAYER (self), FALSE);
@@ -562,13 +561,10 @@ reformer_layer_clear_gradients (ReformerLayer  *self,
   list = reformer_layer_list_parameters (self);
   for (guint i = 0; i < list->len; i++)
     {
-      ReformerTensor *gradient = reformer_parameter_get_gradient (list->pdata[i]);
-      /* a layer without a device may have children with one */
-      ReformerDevice *device = gradient != NULL ? reformer_tensor_get_device (gradient) : priv->device;
-      ReformerRun run = REFORMER_RUN_INIT (device, NULL);
+      /* a layer without a device may have parameters and children with one */
+      ReformerRun run = REFORMER_RUN_INIT (reformer_parameter_peek_device (list->pdata[i]), NULL);
 
-      if (device != NULL)
-        reformer_parameter_clear_gradient (list->pdata[i], &run);
+      reformer_parameter_clear_gradient (list->pdata[i], &run);
       if (!reformer_run_finish (&run, error))
         return FALSE;
     }

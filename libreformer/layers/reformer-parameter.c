@@ -252,6 +252,12 @@ reformer_parameter_get_shape (ReformerParameter *self,
   return g_memdup2 (self->shape, self->n_dims * sizeof *self->shape);
 }
 
+ReformerDevice *
+reformer_parameter_peek_device (ReformerParameter *self)
+{
+  return self->device;
+}
+
 gsize
 reformer_parameter_get_n_elements (ReformerParameter *self)
 {

@@ -84,6 +84,13 @@ def test_alone():
     assert (layer.sums == (x * (x + 1)).sum((0, 1))).all()
 
 
+def test_gradients_without_device():
+    layer = Scale(3)
+    assert layer.device is None and layer.scale.gradient is None
+    layer.clear_gradients()
+    assert (numpy.asarray(layer.scale.gradient) == [0, 0, 0]).all()
+
+
 def test_parameters():
     model, layer = make()
     names = [p.name for p in model.get_parameters()]
