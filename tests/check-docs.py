@@ -91,6 +91,13 @@ def missing_line(block, output):
     return next(("'%s' is not in the output:\n%s" % (line, output) for line in block.splitlines() if line.split() not in printed), None)
 
 
+def tools_of(language, code):
+    """Programs without which a block is left out."""
+    if language == "sh":
+        return [line.split()[0] for line in code.splitlines() if line.startswith(("gjs ", "valac ", "cc "))]
+    return [NEEDED[language]] if language in NEEDED else []
+
+
 def check_json(code):
     try:
         json.loads(code)
@@ -109,9 +116,9 @@ def check_page(path, source, build, environment):
             language, code = match.groups()
             problem = None
             if language not in ("", "text"):
-                tool = NEEDED.get(language)
-                left_out = "no %s" % tool if tool and shutil.which(tool, path=environment["PATH"]) is None else None
-            if language == "sh":
+                missing = [tool for tool in tools_of(language, code) if shutil.which(tool, path=environment["PATH"]) is None]
+                left_out = "no " + missing[0] if missing else None
+            if language == "sh" and not left_out:
                 output, problem = run_lines(code, source, build, folder, environment)
             elif language == "json":
                 problem = check_json(code)
@@ -119,7 +126,7 @@ def check_page(path, source, build, environment):
                 problem = missing_line(code, output)
             elif language in ("python", "js", "vala", "c") and not left_out:
                 output, problem = run_program(language, code, folder, environment)
-            elif language not in ("", "text", "python", "js", "vala", "c"):
+            elif language not in ("", "text", "sh", "python", "js", "vala", "c"):
                 problem = "nobody runs blocks of %s" % language
             if language != "text":
                 yield text.count("\n", 0, match.start()) + 1, problem, left_out
