@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <libreformer/files/reformer-file-error.h>
+#include <libreformer/training/reformer-trainer-error.h>
 
 #include "files/reading.h"
 
@@ -130,6 +131,13 @@ reformer_checkpoint_verify (const char    *path,
       !reformer_json_get_integer (root, display, "format", 1, G_MAXINT, &format, error) || !reformer_json_require (root, display, "files", error) ||
       !reformer_json_get_object (root, display, "files", &list, error))
     return FALSE;
+
+  if (format != REFORMER_CHECKPOINT_FORMAT)
+    {
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_MISMATCH, "%s is of another version: its format is %d, this version reads %d", display, (int) format,
+                   REFORMER_CHECKPOINT_FORMAT);
+      return FALSE;
+    }
 
   /* the same to the byte, or it is not what was written */
   again = reformer_json_to_text (root, REFORMER_JSON_ORDERED);

@@ -29,13 +29,39 @@ gboolean   reformer_training_state_from_json (ReformerTrainingState        *stat
                                               const char                   *except,
                                               GError                      **error);
 
+/* ---- checkpoint-content.c ---- */
+
+/* What a checkpoint has, read and checked, before any of it is used. */
+typedef struct
+{
+  ReformerTrainingState  state;
+  GPtrArray             *trainer;   /* settings */
+  GPtrArray             *optimizer;
+  GPtrArray             *schedule;
+  GHashTable            *frozen;    /* names of parameters */
+  GPtrArray             *names;     /* of the optimizer's state */
+  GPtrArray             *tensors;   /*   and its tensors */
+} ReformerCheckpointContent;
+
+/* Fails where it is of another run: another model, data, tokenizer, optimizer or schedule. `except` is a field of the state that stays as it is, or NULL. */
+gboolean   reformer_checkpoint_content_read  (ReformerCheckpointContent  *content,
+                                              const ReformerCheckpoint   *checkpoint,
+                                              const char                 *path,
+                                              const char                 *except,
+                                              GCancellable               *cancellable,
+                                              GError                    **error);
+void       reformer_checkpoint_content_clear (ReformerCheckpointContent  *content);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ReformerCheckpointContent, reformer_checkpoint_content_clear)
+
 /* ---- checkpoint-manifest.c ---- */
 
 /* Writes the manifest of the files that are in a folder under way. */
 gboolean   reformer_checkpoint_write_manifest (ReformerAtomicFolder  *folder,
                                                GCancellable          *cancellable,
                                                GError               **error);
-/* Whether a checkpoint is whole; the error names the file that is not as it was written. */
+/* Whether a checkpoint is whole; the error names the file that is not as it was written. REFORMER_TRAINER_ERROR_MISMATCH: it is of a version that is not known, and
+ * nothing can be said. */
 gboolean   reformer_checkpoint_verify         (const char            *path,
                                                GCancellable          *cancellable,
                                                GError               **error);

@@ -47,6 +47,29 @@ set_unfit (ReformerRunFolder  *self,
 
 /* ---- Opening ---- */
 
+/* With its parents; each is on the disk before what is below it. */
+static gboolean
+make_folder (const char *path)
+{
+  g_autofree char *parent = g_path_get_dirname (path);
+  int fd;
+
+  if (mkdir (path, 0777) != 0)
+    {
+      if (errno == EEXIST)
+        return TRUE;
+      if (errno != ENOENT || g_str_equal (parent, path) || !make_folder (parent) || mkdir (path, 0777) != 0)
+        return FALSE;
+    }
+  fd = open (parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0)
+    {
+      (void) fsync (fd); /* best effort: some filesystems sync no folders */
+      close (fd);
+    }
+  return TRUE;
+}
+
 static gboolean
 is_model (const char *path)
 {
@@ -160,7 +183,7 @@ reformer_run_folder_open (const char  *path,
   self->display = g_filename_display_name (path);
   self->lock = self->log = self->csv = -1;
   reformer_atomic_folder_settle (self->path, known);
-  if (g_mkdir_with_parents (self->path, 0777) != 0)
+  if (!make_folder (self->path))
     {
       set_unfit (self, "cannot be made", errno, error);
       reformer_file_tidy (error);
