@@ -299,7 +299,7 @@ test_every_step (gconstpointer data)
 
       copy_until (whole[k].folder, folder, step);
       resume (run);
-      g_assert_cmpuint (reformer_trainer_get_step (run->trainer), ==, step);
+      g_assert_cmpuint (reformer_trainer_get_n_steps (run->trainer), ==, step);
       train (run, STEPS - step);
       end = describe (folder, STEPS);
       g_assert_cmpstr (end, ==, whole[k].end);
@@ -323,8 +323,8 @@ test_cancelled (gconstpointer data)
       if (i > 0)
         resume (run);
       run->stop = stops[i];
-      train (run, STEPS - reformer_trainer_get_step (run->trainer));
-      g_assert_cmpuint (reformer_trainer_get_step (run->trainer), ==, stops[i] > 0 ? stops[i] : STEPS);
+      train (run, STEPS - reformer_trainer_get_n_steps (run->trainer));
+      g_assert_cmpuint (reformer_trainer_get_n_steps (run->trainer), ==, stops[i] > 0 ? stops[i] : STEPS);
     }
   end = describe (folder, STEPS);
   g_assert_cmpstr (end, ==, whole[k].end);

@@ -46,7 +46,7 @@ test_falls (void)
   g_assert_cmpfloat (reformer_optimizer_get_learning_rate (reformer_trainer_get_optimizer (trainer)), ==, 1e-3);
   g_assert_cmpfloat (reformer_adamw_get_weight_decay (REFORMER_ADAMW (reformer_trainer_get_optimizer (trainer))), ==, 0.01);
   g_assert_nonnull (reformer_trainer_get_schedule (trainer));
-  g_assert_cmpuint (reformer_trainer_get_step (trainer), ==, 30);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (trainer), ==, 30);
   g_assert_cmpuint (reformer_trainer_get_epoch (trainer), ==, 15);
   g_assert_cmpint (reformer_trainer_get_tokens (trainer), ==, 30 * 2 * 32);
   g_assert_cmpuint (reformer_model_get_sequence (model), ==, 60);
@@ -55,7 +55,7 @@ test_falls (void)
   g_assert_cmpfloat (reformer_trainer_get_remaining_seconds (trainer), ==, 0);
 
   test_train (trainer, 1); /* goes on */
-  g_assert_cmpuint (reformer_trainer_get_step (trainer), ==, 31);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (trainer), ==, 31);
 }
 
 /* Samples with unequal numbers of targets: short ones, masks, labels of their own. */
@@ -430,17 +430,17 @@ test_patience (void)
   g_object_set (trainer, "evaluation-dataset", other, "evaluation-interval", 3, "patience", 2, "min-improvement", 0.5, NULL);
   test_train (trainer, 60);
   g_assert_cmpint (reformer_trainer_get_stop_reason (trainer), ==, REFORMER_STOP_REASON_PATIENCE);
-  g_assert_cmpuint (reformer_trainer_get_step (trainer), ==, 9);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (trainer), ==, 9);
   g_assert_cmpuint (reformer_trainer_get_best_step (trainer), ==, 3);
   first = g_list_model_get_item (reformer_trainer_get_evaluations (trainer), 0);
   g_assert_true (reformer_evaluation_get_best (first));
   g_assert_cmpfloat (reformer_trainer_get_best_loss (trainer), ==, reformer_evaluation_get_loss (first));
 
   test_train (trainer, 60); /* has another chance, of one evaluation */
-  g_assert_cmpuint (reformer_trainer_get_step (trainer), ==, 12);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (trainer), ==, 12);
   g_object_set (trainer, "patience", 0, NULL);
   test_train (trainer, 6);
-  g_assert_cmpuint (reformer_trainer_get_step (trainer), ==, 18);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (trainer), ==, 18);
   g_assert_cmpint (reformer_trainer_get_stop_reason (trainer), ==, REFORMER_STOP_REASON_STEPS);
 }
 
@@ -476,7 +476,7 @@ test_non_finite (void)
   g_assert_nonnull (strstr (error->message, "step 5"));
   after = test_values (model);
   assert_same_state (before, after);
-  g_assert_cmpuint (reformer_trainer_get_step (trainer), ==, 5);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (trainer), ==, 5);
   g_assert_cmpuint (reformer_trainer_get_n_skipped (trainer), ==, 3);
   g_assert_cmpint (reformer_trainer_get_stop_reason (trainer), ==, REFORMER_STOP_REASON_FAILED);
   g_assert_cmpuint (g_list_model_get_n_items (reformer_trainer_get_history (trainer)), ==, 3); /* skipped ones are always recorded */
@@ -549,12 +549,12 @@ test_cancel (void)
   g_assert_false (reformer_trainer_train (trainer, STEPS, before, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_error (&error);
-  while (reformer_trainer_get_step (trainer) < STEPS)
+  while (reformer_trainer_get_n_steps (trainer) < STEPS)
     {
       g_autoptr (GCancellable) cancellable = g_cancellable_new ();
       Cancelling cancelling = { cancellable, (gulong) g_rand_int_range (random, 0, (gint32) (2 * step_time)), 0 };
       GThread *thread = g_thread_new ("cancel", cancel_later, &cancelling);
-      const gboolean done = reformer_trainer_train (trainer, STEPS - reformer_trainer_get_step (trainer), cancellable, &error);
+      const gboolean done = reformer_trainer_train (trainer, STEPS - reformer_trainer_get_n_steps (trainer), cancellable, &error);
       const gint64 end = g_get_monotonic_time ();
 
       g_thread_join (thread);
@@ -596,7 +596,7 @@ on_step (ReformerTrainer        *trainer,
   watch->steps++;
   g_assert_cmpuint (reformer_training_record_get_step (record), ==, watch->last + 1);
   watch->last = reformer_training_record_get_step (record);
-  g_assert_cmpuint (reformer_trainer_get_step (trainer), ==, watch->last);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (trainer), ==, watch->last);
   g_assert_true (reformer_trainer_get_running (trainer));
 }
 
@@ -627,7 +627,7 @@ test_watching (void)
   test_train (trainer, 5);
   g_assert_cmpuint (watch.steps, ==, 5);
   g_assert_cmpuint (g_list_model_get_n_items (reformer_trainer_get_history (trainer)), ==, 2);
-  g_assert_true (g_str_has_prefix (order->str, "optimizer schedule running step "));
+  g_assert_true (g_str_has_prefix (order->str, "optimizer schedule running n-steps "));
   g_assert_true (g_str_has_suffix (order->str, "running stop-reason "));
   for (const char *const *name = (const char *const[]) { "loss ", "tokens ", "tokens-per-second ", "remaining-seconds ", "epoch ", NULL }; *name != NULL; name++)
     g_assert_nonnull (strstr (order->str, *name));

@@ -190,7 +190,7 @@ REFORMER_AVAILABLE_IN_1_0
 void                reformer_trainer_set_history_interval      (ReformerTrainer      *self,
                                                                 guint                 history_interval);
 REFORMER_AVAILABLE_IN_1_0
-guint               reformer_trainer_get_step                  (ReformerTrainer      *self);
+guint               reformer_trainer_get_n_steps               (ReformerTrainer      *self);
 REFORMER_AVAILABLE_IN_1_0
 guint               reformer_trainer_get_epoch                 (ReformerTrainer      *self);
 REFORMER_AVAILABLE_IN_1_0

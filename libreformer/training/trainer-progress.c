@@ -11,11 +11,11 @@ reformer_trainer_install_progress (GParamSpec **props)
   const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
 
   /**
-   * ReformerTrainer:step:
+   * ReformerTrainer:n-steps:
    *
    * Number of steps that were made.
    */
-  props[REFORMER_TRAINER_STEP] = g_param_spec_uint ("step", NULL, NULL, 0, G_MAXUINT, 0, flags);
+  props[REFORMER_TRAINER_STEP] = g_param_spec_uint ("n-steps", NULL, NULL, 0, G_MAXUINT, 0, flags);
   /**
    * ReformerTrainer:epoch:
    *
@@ -171,14 +171,20 @@ reformer_trainer_notify_progress (ReformerTrainer *self)
   }
 
 /**
- * reformer_trainer_get_step:
+ * reformer_trainer_get_n_steps:
  * @self: a trainer
  *
  * Gets number of steps that were made.
  *
  * Returns: number of steps that were made
  */
-GETTER (guint, step, 0)
+guint
+reformer_trainer_get_n_steps (ReformerTrainer *self)
+{
+  g_return_val_if_fail (REFORMER_IS_TRAINER (self), 0);
+
+  return get_progress (self).step;
+}
 
 /**
  * reformer_trainer_get_epoch:

@@ -39,7 +39,7 @@ made_step (ReformerTrainer        *trainer,
 static void
 saved (ReformerTrainer *trainer)
 {
-  printf ("saved %u\n", reformer_trainer_get_step (trainer));
+  printf ("saved %u\n", reformer_trainer_get_n_steps (trainer));
   fflush (stdout);
 }
 
@@ -95,7 +95,7 @@ run (ReformerTrainer  *trainer,
       return 1;
     }
   g_clear_error (&problem);
-  step = reformer_trainer_get_step (trainer);
+  step = reformer_trainer_get_n_steps (trainer);
   printf ("resumed %u\n", step);
   fflush (stdout);
   if (step < n_steps && !reformer_trainer_train (trainer, n_steps - step, cancellable, error))
