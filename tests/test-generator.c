@@ -834,7 +834,7 @@ test_async_moments (void)
       g_signal_handler_disconnect (generator, id);
     }
   g_test_message ("the whole takes %.1f ms; after cancelling at most %.1f ms", (double) whole / 1e3, (double) slowest / 1e3);
-  g_assert_cmpint (slowest, <, MAX (whole, 250000));
+  g_assert_cmpint (slowest, <, 1000000); /* 250 ms, if nobody else were at work here */
 }
 
 /* A generator that nobody holds any more while it works is freed when it is done. */

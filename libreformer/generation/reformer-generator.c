@@ -217,7 +217,7 @@ reformer_generator_class_init (ReformerGeneratorClass *klass)
    *
    * Only the likeliest tokens that together have this probability are chosen from, after [property@Generator:top-k]; more than 0, and 1 for all.
    */
-  props[PROP_TOP_P] = g_param_spec_double ("top-p", NULL, NULL, G_MINDOUBLE, 1, 1, flags);
+  props[PROP_TOP_P] = g_param_spec_double ("top-p", NULL, NULL, 0, 1, 1, flags);
   /**
    * ReformerGenerator:seed:
    *

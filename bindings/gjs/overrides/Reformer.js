@@ -127,6 +127,37 @@ function* iterate() {
         yield this.get_item(i);
 }
 
+// ---- Texts that are made ----
+
+// From where the text is; one that has ended begins anew.
+function begin(generator) {
+    if (generator.get_end() !== Reformer.GenerationEnd.NONE)
+        generator.restart();
+}
+
+function* pieces() {
+    begin(this);
+    for (let piece = this.next_piece(null); piece !== null; piece = this.next_piece(null))
+        yield piece;
+}
+
+async function* piecesLater() {
+    begin(this);
+    for (let piece = await this.next_piece_async(null); piece !== null; piece = await this.next_piece_async(null))
+        yield piece;
+}
+
+function makeTexts() {
+    const {prototype} = Reformer.Generator;
+    Gio._promisify(prototype, 'next_piece_async', 'next_piece_finish');
+    Gio._promisify(prototype, 'generate_async', 'generate_finish');
+    prototype[Symbol.iterator] = pieces;
+    prototype[Symbol.asyncIterator] = piecesLater;
+    Reformer.Piece.prototype.toString = function () {
+        return this.get_text();
+    };
+}
+
 function _init() {
     Reformer = this;
 
@@ -154,4 +185,5 @@ function _init() {
     takeArrays(Reformer.Config, ['axial-pos-shape', 'axial-pos-embds-dim', 'num-buckets']);
     takeArrays(Reformer.AxialPosition, ['shape', 'dims']);
     takeArrays(Reformer.LshAttention, ['num-buckets']);
+    makeTexts();
 }

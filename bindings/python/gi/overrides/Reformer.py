@@ -603,3 +603,47 @@ Model.__repr__ = _repr_model
 Reformer.Config.__repr__ = _repr_config
 Reformer.Device.__repr__ = _repr_device
 Reformer.Parameter.__repr__ = _repr_parameter
+
+
+# ---- Texts that are made ----
+
+Generator = Reformer.Generator
+Piece = Reformer.Piece
+Session = Reformer.Session
+
+_generator_init = Generator.__init__
+_generator_set_prompt_bytes = Generator.set_prompt_bytes
+_session_feed = Session.feed
+
+
+def _init_generator(self, *args, **kwargs):
+    for name, value in kwargs.items():
+        _check_number(self, name, value)
+    _generator_init(self, *args, **kwargs)
+
+
+def _pieces(self):
+    """The pieces of the text from where it is; a text that has ended begins anew."""
+    if self.get_end() != Reformer.GenerationEnd.NONE:
+        self.restart()
+    while True:
+        piece = self.next_piece(None)
+        if piece is None:
+            return
+        yield piece
+
+
+def _feed(self, tokens, cancellable=None):
+    return _session_feed(self, _for_model(self.get_model(), tokens, 'tokens'), cancellable)
+
+
+def _set_prompt_bytes(self, prompt):
+    _generator_set_prompt_bytes(self, _as_bytes(prompt))
+
+
+Generator.__init__ = _init_generator
+Generator.__iter__ = _pieces
+Piece.__str__ = Piece.get_text
+Piece.__bytes__ = lambda self: self.get_bytes().get_data() or b''
+_replace(Generator, 'set_prompt_bytes', _set_prompt_bytes)
+_replace(Session, 'feed', _feed)
