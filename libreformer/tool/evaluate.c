@@ -207,6 +207,7 @@ run (int    argc,
   tool_signals_start ();
   tool_signals_cancel (cancellable);
   tool_progress_start (options.quiet, FALSE);
+  tool_progress_announce ("preparing: kernels are compiled at first use");
   folder = g_file_new_for_commandline_arg (arguments[0]);
   if (options.data != NULL)
     {

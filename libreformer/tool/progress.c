@@ -80,6 +80,13 @@ draw (const char *text,
 }
 
 void
+tool_progress_announce (const char *text)
+{
+  if (progress.shown && progress.live)
+    draw (text, -1);
+}
+
+void
 tool_progress_show (double      done,
                     const char *text)
 {

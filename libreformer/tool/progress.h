@@ -11,6 +11,8 @@ G_BEGIN_DECLS
 /* Nothing is shown before, nor when `quiet`. Where there is no terminal, the first line comes `at_once`, or after ten seconds too. */
 void     tool_progress_start       (gboolean    quiet,
                                     gboolean    at_once);
+/* On a terminal alone: what goes on before there are numbers. */
+void     tool_progress_announce    (const char *text);
 /* Whether it is time for another line, so that nobody formats what is not shown. */
 gboolean tool_progress_is_due      (void);
 /* `done` from 0 to 1 makes a bar where the line has room behind `text`; negative: no bar. */

@@ -200,8 +200,12 @@ help_text (ToolProperties *self,
       g_free (standard);
       standard = g_steal_pointer (&text);
     }
-  /* a configuration's default is the preset's; what has a short name shows it there */
-  if (!same || standard == NULL || standard[0] == '\0' || g_strcmp0 (option->group, "config") == 0 || g_str_has_suffix (option->help->help, " for short"))
+  if (option->help->standard != NULL)
+    {
+      g_free (standard);
+      standard = g_strdup (option->help->standard);
+    }
+  else if (!same || standard == NULL || standard[0] == '\0' || g_strcmp0 (option->group, "config") == 0) /* whose default is the preset's */
     g_clear_pointer (&standard, g_free);
   if (option->off != NULL && standard != NULL)
     return keep (self, g_strdup_printf ("%s (%s)", option->help->help, g_str_equal (standard, "true") ? "yes" : "no"));
@@ -280,13 +284,14 @@ tool_properties_find_given (ToolProperties    *self,
   return NULL;
 }
 
+/* Another class may have a property of the same name that is not this option. */
 static GParamSpec *
 find_pspec (const Option *option,
             GObject      *object)
 {
   GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (object), option->property);
 
-  return pspec != NULL && g_str_equal (name_option (G_OBJECT_TYPE (object), option->property), option->help->name) ? pspec : NULL;
+  return pspec != NULL && g_ptr_array_find (option->pspecs, pspec, NULL) ? pspec : NULL;
 }
 
 /* The last text counts; where a list is given text by text (--stop), all of them. */

@@ -15,6 +15,7 @@ typedef struct
   const char *name;  /* the option's */
   const char *value; /* what --help writes for the value; NULL: a switch */
   const char *help;
+  const char *standard; /* the command's own default; NULL: the property's */
 } ToolPropertyHelp;
 
 const ToolPropertyHelp *tool_property_get_help (const char *option);

@@ -211,7 +211,8 @@ tool_property_parse (GParamSpec *pspec,
     return parse_list (text, value);
   if (!G_IS_PARAM_SPEC_STRING (pspec))
     return parse_whole (pspec, text, value);
-  g_value_set_string (value, text);
+  if (text[0] != '\0' || G_PARAM_SPEC_STRING (pspec)->default_value != NULL) /* nothing is NULL where that may be */
+    g_value_set_string (value, text);
   return TRUE;
 }
 

@@ -3,9 +3,8 @@
 
 #include "progress.h"
 
-/* The newest checkpoint of a run; NULL: there is none. */
-static GFile *
-find_newest (GFile *folder)
+GFile *
+tool_run_find_newest (GFile *folder)
 {
   g_autoptr (GFile) checkpoints = g_file_get_child (folder, "checkpoints");
   g_autoptr (GFileEnumerator) files = g_file_enumerate_children (checkpoints, G_FILE_ATTRIBUTE_STANDARD_NAME, G_FILE_QUERY_INFO_NOFOLLOW_SYMLINKS, NULL, NULL);
@@ -46,7 +45,7 @@ add_state (json_t *object,
            GFile  *model,
            GFile  *folder)
 {
-  g_autoptr (GFile) checkpoint = g_file_equal (model, folder) ? find_newest (folder) : g_object_ref (model);
+  g_autoptr (GFile) checkpoint = g_file_equal (model, folder) ? tool_run_find_newest (folder) : g_object_ref (model);
   json_auto_t *state = checkpoint != NULL ? read_state (checkpoint) : NULL;
   const json_int_t best = json_integer_value (json_object_get (state, "best_step"));
   const double loss = json_number_value (json_object_get (state, "best_loss"));

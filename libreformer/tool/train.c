@@ -37,7 +37,7 @@ describe_progress (Train *self)
   g_autofree char *rate = tool_format_count (reformer_trainer_get_tokens_per_second (trainer)), *left = tool_format_duration (remaining);
   g_autofree char *memory = g_strdup_printf ("%.0f MiB", self->memory / (1 << 20));
 
-  return g_strdup_printf ("step %u/%u  %.2f bits/%s  %s tokens/s  %s%s%s%s", reformer_trainer_get_step (trainer), reformer_trainer_get_total_steps (trainer),
+  return g_strdup_printf ("step %u/%u  %.2f bits/%s  %s tokens/s  %s%s%s%s", reformer_trainer_get_n_steps (trainer), reformer_trainer_get_total_steps (trainer),
                           self->mean / self->weight / G_LN2, self->unit, rate, memory, remaining >= 0 ? "  " : "", remaining >= 0 ? left : "", remaining >= 0 ? " left" : "");
 }
 
@@ -47,7 +47,7 @@ show_progress (Train *self)
   g_autofree char *text = describe_progress (self);
   const guint total = reformer_trainer_get_total_steps (self->training->trainer);
 
-  tool_progress_show (total > 0 ? (double) reformer_trainer_get_step (self->training->trainer) / total : -1, text);
+  tool_progress_show (total > 0 ? (double) reformer_trainer_get_n_steps (self->training->trainer) / total : -1, text);
 }
 
 static void
@@ -103,7 +103,7 @@ print_json (Train *self)
   const guint best = reformer_trainer_get_best_step (trainer);
   json_t *object = json_pack ("{s:o, s:I, s:I, s:s, s:o, s:o, s:s}",
                               "folder", tool_json_string (self->training->name),
-                              "steps", (json_int_t) reformer_trainer_get_step (trainer),
+                              "steps", (json_int_t) reformer_trainer_get_n_steps (trainer),
                               "first_step", (json_int_t) self->step,
                               "stop", g_enum_get_value (reasons, (int) reformer_trainer_get_stop_reason (trainer))->value_nick,
                               "loss", tool_json_number (loss),
@@ -131,6 +131,17 @@ quote (const char *name)
   return name[0] != '\0' && name[0] != '-' && strspn (name, plain) == strlen (name) ? g_strdup (name) : g_shell_quote (name);
 }
 
+/* Whether the weights of the best evaluation were saved. */
+static gboolean
+has_best (Train *self,
+          guint  step)
+{
+  g_autofree char *name = g_strdup_printf ("checkpoints/step-%u", step);
+  g_autoptr (GFile) file = g_file_resolve_relative_path (self->training->folder, name);
+
+  return g_file_query_exists (file, NULL);
+}
+
 static void
 print_text (Train                     *self,
             const ToolTrainingOptions *options)
@@ -143,12 +154,13 @@ print_text (Train                     *self,
   g_autofree char *tokens = tool_format_count ((double) reformer_trainer_get_tokens (trainer));
 
   tool_print_field ("model", "%s: %s parameters", name, parameters);
-  tool_print_field ("steps", "%u%s; %s tokens, %s", reformer_trainer_get_step (trainer),
+  tool_print_field ("steps", "%u%s; %s tokens, %s", reformer_trainer_get_n_steps (trainer),
                     reformer_trainer_get_stop_reason (trainer) == REFORMER_STOP_REASON_PATIENCE ? ", the evaluations stopped getting better" : "", tokens, time);
   if (self->weight > 0)
     tool_print_field ("training", "%.3f bits/%s, the mean of the last steps", self->mean / self->weight / G_LN2, self->unit);
   if (best > 0)
-    tool_print_field ("held out", "%.3f bits/%s at step %u, the best", reformer_trainer_get_best_loss (trainer) / G_LN2, self->unit, best);
+    tool_print_field ("held out", "%.3f bits/%s at step %u, the best%s", reformer_trainer_get_best_loss (trainer) / G_LN2, self->unit, best,
+                      best < reformer_trainer_get_n_steps (trainer) && has_best (self, best) ? ": checkpoints/best" : "");
   printf ("\nTry next:\n"
           "  reformer generate %s --prompt \"In the beginning \"\n"
           "  reformer evaluate %s --data FILE\n"
@@ -163,7 +175,7 @@ stop (Train                     *self,
 {
   ReformerTrainer *trainer = self->training->trainer;
   const int status = tool_signals_get_status ();
-  const guint step = reformer_trainer_get_step (trainer);
+  const guint step = reformer_trainer_get_n_steps (trainer);
   g_autofree char *name = g_filename_display_name (options->model), *quoted = quote (name);
   GError *error = NULL;
 
@@ -198,7 +210,7 @@ train (ToolTraining              *training,
 {
   ReformerTrainer *trainer = training->trainer;
   Train self = { .training = training, .unit = tool_get_unit (training->tokenizer), .cancellable = cancellable, .start = g_get_monotonic_time (),
-                 .tokens = reformer_trainer_get_tokens (trainer), .step = reformer_trainer_get_step (trainer) };
+                 .tokens = reformer_trainer_get_tokens (trainer), .step = reformer_trainer_get_n_steps (trainer) };
   const guint total = reformer_trainer_get_total_steps (trainer);
   GError *error = NULL;
   gboolean done;
@@ -272,6 +284,7 @@ work (ToolTrainingOptions *options,
   tool_signals_start ();
   signal (SIGPIPE, SIG_IGN); /* who reads the progress may go, the training stays */
   tool_progress_start (options->quiet, TRUE);
+  tool_progress_announce ("preparing: kernels are compiled at first use");
   if (options->resume)
     training = tool_training_resume (&tool_verb_train, options, properties, limit, cancellable, &error);
   else

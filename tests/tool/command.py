@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs the reformer command for the tests in this folder: in pipes, on a terminal, with signals. REFORMER_TOOL names the program."""
+"""Runs the reformer command for the tests in this folder: in pipes, on a terminal, with signals. REFORMER_TOOL names the program, else it is the one in PATH."""
 
 import atexit
 import fcntl
@@ -21,7 +21,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'bindings'))
 import tap  # noqa: E402,F401
 
-TOOL = os.environ['REFORMER_TOOL']
+TOOL = os.environ.get('REFORMER_TOOL', 'reformer')
 SCRATCH = tempfile.mkdtemp(prefix='reformer-tool-')
 atexit.register(shutil.rmtree, SCRATCH, True)
 

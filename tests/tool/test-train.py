@@ -178,6 +178,24 @@ def test_learn_on():
     assert fine('evaluate', 'third', '--data', 'book.txt', '--json').json()['loss'] < loss
 
 
+def test_checkpoints():
+    """A tenth of the steps apart, after an evaluation where there are any; the folder of a run that saved nothing is free."""
+    os.makedirs(path('saved/checkpoints'))
+    train('saved', '--steps', '40', '--quiet')
+    assert sorted(os.listdir(path('saved/checkpoints'))) == ['step-32', 'step-36', 'step-40'], os.listdir(path('saved/checkpoints'))
+    train('best', '--steps', '40', '--evaluation-interval', '15', '--decay', 'constant', '--learning-rate', '3e-3', '--quiet')
+    assert sorted(os.listdir(path('best/checkpoints'))) == ['best', 'step-15', 'step-30', 'step-40'], os.listdir(path('best/checkpoints'))
+    train('last', '--steps', '40', '--checkpoint-interval', '0', '--quiet')
+    assert os.listdir(path('last/checkpoints')) == ['step-40']
+    assert digest('last', 'model.safetensors') == digest('saved', 'model.safetensors')
+
+
+def test_seed():
+    train('seed-7', '--steps', '1', '--seed', '7', '--quiet')
+    train('seed-8', '--steps', '1', '--seed', '8', '--quiet')
+    assert digest('seed-7', 'model.safetensors') != digest('seed-8', 'model.safetensors')
+
+
 def test_optimizers():
     for name, option in (('sgd', ['--momentum', '0.9']), ('adafactor', ['--adafactor-decay', '-0.7']), ('adamw', ['--beta2', '0.98'])):
         train(name, '--steps', '3', '--optimizer', name, '--quiet', *option)

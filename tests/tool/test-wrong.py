@@ -73,10 +73,11 @@ LINES = [
     (['train', 'new', *DATA, '--from', 'model', '--hidden-size', '64', '--axial-pos-embds-dim', '16,48', '--length', '64'], 1, ['weights', 'is F32 [']),
     (['train', 'new', *DATA, '--from', 'model', '--length', '100000'], 1, ['sequence-length: 100000 tokens', 'has positions for 65536']),
     (['train', 'new', *DATA, *TINY, '--vocab-size', '200'], 1, ['258 ids', 'vocab_size is 200']),
+    (['train', 'new', *DATA, *TINY, '--head', 'classification', '--no-is-decoder'], 1, ['head is classification']),
     (['train', 'new', *DATA, *TINY, '--device', 'abacus'], 1, ['"abacus"']),
     (['train', 'new', *DATA, '--memory-limit', '64K'], 1, ['limit is 65536']),
     # train: folders
-    (['train', 'book.txt', *DATA, *TINY], 1, ['book.txt', 'cannot be made']),
+    (['train', 'book.txt', *DATA, *TINY], 1, ['book.txt', 'is a file, a folder is wanted']),
     (['train', 'full', *DATA, *TINY], 1, ['full', 'is not empty and not the folder of a run', 'letter.txt']),
     (['train', 'run', *DATA, *TINY], 1, ['run has a run already', '--resume']),
     (['train', '/proc/new', *DATA, *TINY], 1, ['/proc/new']),
