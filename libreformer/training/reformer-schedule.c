@@ -11,7 +11,7 @@
  * How the learning rate changes during training: a factor for each step.
  *
  * First comes a warm-up, a straight line that reaches 1 at step [property@Schedule:warmup-steps]; then the factor falls as [property@Schedule:decay] says.
- * Linear and cosine reach [property@Schedule:final-factor] at the last step. A class of your own overrides `compute_factor`.
+ * Linear and cosine fall towards [property@Schedule:final-factor], which the step after the last one would have. A class of your own overrides `compute_factor`.
  */
 
 typedef struct
@@ -40,7 +40,8 @@ G_DEFINE_ENUM_TYPE (ReformerDecay, reformer_decay,
 
 G_DEFINE_TYPE_WITH_PRIVATE (ReformerSchedule, reformer_schedule, G_TYPE_OBJECT)
 
-/* From 1 right after the warm-up to final_factor at the last step, which may be unknown (0). */
+/* From 1 in the first step after the warm-up towards final_factor, where the step after the last one would have it: so the last step still counts, also where it is the
+ * only one. How many steps there are may be unknown (0). */
 static double
 factor_of_decay (const ReformerSchedulePrivate *priv,
                  guint                          step,
@@ -52,7 +53,7 @@ factor_of_decay (const ReformerSchedulePrivate *priv,
   if (priv->decay == REFORMER_DECAY_INVERSE_SQRT)
     return sqrt (MAX (warmup, 1.0) / step);
   if (total_steps != 0)
-    passed = step >= total_steps ? 1.0 : (step - warmup) / (total_steps - warmup);
+    passed = step > total_steps ? 1.0 : (step - 1 - warmup) / (total_steps - warmup);
   switch (priv->decay)
     {
     case REFORMER_DECAY_LINEAR:
@@ -153,7 +154,7 @@ reformer_schedule_class_init (ReformerScheduleClass *klass)
   /**
    * ReformerSchedule:final-factor:
    *
-   * What linear and cosine decay end with.
+   * What linear and cosine decay fall towards.
    */
   props[PROP_FINAL_FACTOR] = g_param_spec_double ("final-factor", NULL, NULL, 0.0, 1.0, 0.0, flags);
   g_object_class_install_properties (object_class, N_PROPS, props);
@@ -311,7 +312,7 @@ reformer_schedule_set_warmup_steps (ReformerSchedule *self,
  * reformer_schedule_get_final_factor:
  * @self: a schedule
  *
- * Gets what linear and cosine decay end with.
+ * Gets what linear and cosine decay fall towards.
  *
  * Returns: the factor of the last step
  */
@@ -330,7 +331,7 @@ reformer_schedule_get_final_factor (ReformerSchedule *self)
  * @self: a schedule
  * @final_factor: the factor of the last step, 0 to 1
  *
- * Sets what linear and cosine decay end with.
+ * Sets what linear and cosine decay fall towards.
  */
 void
 reformer_schedule_set_final_factor (ReformerSchedule *self,

@@ -177,7 +177,7 @@ reformer_trainer_class_init (ReformerTrainerClass *klass)
   /**
    * ReformerTrainer:schedule:
    *
-   * What the learning rate is multiplied by from step to step; %NULL until training begins, which then takes a [class@Schedule] with its defaults.
+   * What the learning rate is multiplied by from step to step; %NULL until training begins, which then takes a constant one.
    */
   props[REFORMER_TRAINER_SCHEDULE] = g_param_spec_object ("schedule", NULL, NULL, REFORMER_TYPE_SCHEDULE, flags);
   /**
@@ -265,6 +265,8 @@ reformer_trainer_complete (ReformerTrainer *self)
     {
       g_autoptr (ReformerSchedule) schedule = reformer_schedule_new ();
 
+      /* a program that trains a little at a time, call by call, must not see the rate fall to nothing in each */
+      reformer_schedule_set_decay (schedule, REFORMER_DECAY_CONSTANT);
       reformer_trainer_set_schedule (self, schedule);
     }
 }
@@ -429,9 +431,9 @@ reformer_trainer_set_optimizer (ReformerTrainer   *self,
  * reformer_trainer_get_schedule:
  * @self: a trainer
  *
- * Gets what the learning rate is multiplied by from step to step; %NULL until training begins, which then takes a [class@Schedule] with its defaults.
+ * Gets what the learning rate is multiplied by from step to step; %NULL until training begins, which then takes a constant one.
  *
- * Returns: (transfer none) (nullable): what the learning rate is multiplied by from step to step; %NULL until training begins, which then takes a [class@Schedule] with its defaults
+ * Returns: (transfer none) (nullable): what the learning rate is multiplied by from step to step; %NULL until training begins, which then takes a constant one
  */
 ReformerSchedule *
 reformer_trainer_get_schedule (ReformerTrainer *self)
@@ -444,9 +446,9 @@ reformer_trainer_get_schedule (ReformerTrainer *self)
 /**
  * reformer_trainer_set_schedule:
  * @self: a trainer
- * @schedule: (nullable): what the learning rate is multiplied by from step to step; %NULL until training begins, which then takes a [class@Schedule] with its defaults
+ * @schedule: (nullable): what the learning rate is multiplied by from step to step; %NULL until training begins, which then takes a constant one
  *
- * Sets what the learning rate is multiplied by from step to step; %NULL until training begins, which then takes a [class@Schedule] with its defaults. It counts from the next call on.
+ * Sets what the learning rate is multiplied by from step to step; %NULL until training begins, which then takes a constant one. It counts from the next call on.
  */
 void
 reformer_trainer_set_schedule (ReformerTrainer  *self,
