@@ -527,10 +527,19 @@ new_run (ReformerDevice *device,
   return trainer;
 }
 
+static gint
+compare_times (gconstpointer a,
+               gconstpointer b)
+{
+  const gint64 x = *(const gint64 *) a, y = *(const gint64 *) b;
+
+  return (x > y) - (x < y);
+}
+
 static void
 test_cancel (void)
 {
-  enum { STEPS = 12 };
+  enum { STEPS = 25 }; /* the last step has no evaluation, which a cancelled call would leave out */
   g_autoptr (ReformerDevice) device = test_device ();
   g_autoptr (ReformerTrainer) whole = new_run (device, STEPS);
   g_autoptr (ReformerTrainer) trainer = new_run (device, STEPS);
@@ -538,11 +547,13 @@ test_cancel (void)
   g_autoptr (GCancellable) before = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
   GRand *random = g_rand_new_with_seed (1);
-  gint64 begin = g_get_monotonic_time (), step_time, latest = 0;
-  guint n_cancelled = 0;
+  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (gint64));
+  gint64 begin, step_time;
 
-  test_train (whole, STEPS);
-  step_time = (g_get_monotonic_time () - begin) / STEPS;
+  test_train (whole, 1);
+  begin = g_get_monotonic_time ();
+  test_train (whole, STEPS - 1);
+  step_time = (g_get_monotonic_time () - begin) / (STEPS - 1);
   wanted = test_training_state (whole);
 
   g_cancellable_cancel (before);
@@ -563,8 +574,7 @@ test_cancel (void)
           g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
           g_clear_error (&error);
           g_assert_cmpint (reformer_trainer_get_stop_reason (trainer), ==, REFORMER_STOP_REASON_CANCELLED);
-          latest = MAX (latest, end - cancelling.at);
-          n_cancelled++;
+          g_array_append_vals (times, &(const gint64) { end - cancelling.at }, 1);
         }
     }
   g_rand_free (random);
@@ -572,10 +582,12 @@ test_cancel (void)
   assert_same_state (got, wanted);
   g_assert_cmpuint (g_list_model_get_n_items (reformer_trainer_get_history (trainer)), ==, STEPS);
   g_assert_cmpuint (g_list_model_get_n_items (reformer_trainer_get_evaluations (trainer)), ==, STEPS / 3);
-  g_assert_cmpuint (n_cancelled, >=, 2);
-  g_test_message ("%u times in steps of %.1f ms; the latest ended after %.1f ms", n_cancelled, (double) step_time / 1000, (double) latest / 1000);
-  if (!test_device_slow (device))
-    g_assert_cmpint (latest, <, 250000);
+  g_assert_cmpuint (times->len, >=, 3);
+  g_array_sort (times, compare_times);
+  g_test_message ("%u times in steps of %.1f ms; ended within %.1f ms, half of them within %.1f ms", times->len, (double) step_time / 1000,
+                  (double) g_array_index (times, gint64, times->len - 1) / 1000, (double) g_array_index (times, gint64, times->len / 2) / 1000);
+  if (!test_device_slow (device)) /* of several, because others may be at work on the machine */
+    g_assert_cmpint (g_array_index (times, gint64, times->len / 2), <, 250000);
 }
 
 /* ---- Watching ---- */
