@@ -190,6 +190,16 @@ def test_checkpoints():
     assert digest('last', 'model.safetensors') == digest('saved', 'model.safetensors')
 
 
+def test_damaged_checkpoint():
+    """The newest one is damaged: that is said, and the one before is gone on from."""
+    train('damaged', '--steps', '40', '--checkpoint-interval', '20', '--quiet')
+    before = digest('damaged', 'model.safetensors')
+    os.truncate(path('damaged/checkpoints/step-40/optimizer.safetensors'), 1000)
+    result = fine('train', 'damaged', '--resume', '--json', '--quiet')
+    message(result, 'warning: ', 'step-40')
+    assert result.json()['first_step'] == 20 and digest('damaged', 'model.safetensors') == before, result
+
+
 def test_seed():
     train('seed-7', '--steps', '1', '--seed', '7', '--quiet')
     train('seed-8', '--steps', '1', '--seed', '8', '--quiet')

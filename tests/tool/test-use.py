@@ -3,6 +3,7 @@
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -113,6 +114,16 @@ def test_without_run():
     assert fine('generate', 'bare', '--prompt', 'The ', '--max-tokens', '5').out.startswith(b'The ')
     assert fine('evaluate', 'bare', '--data', 'book.txt', '--json').json()['sequence_length'] == 1024
     message(run('evaluate', 'bare'), 'reformer-run.json')
+
+
+def test_completion():
+    if shutil.which('bash') is None:
+        raise tap.Skip('no bash')
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'libreformer', 'tool', 'reformer.bash')
+    for words, wanted in ((['gen'], ['generate']), (['train', 'book', '--checkpoints'], ['--checkpoints-kept']), (['devices', '-'], ['--help', '--json']), (['info', 'bo'], [])):
+        line = 'source "$0" && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) && _reformer && echo "${COMPREPLY[@]}"'
+        seen = subprocess.run(['bash', '-c', line, script, TOOL, *words], stdout=subprocess.PIPE, check=True, text=True)
+        assert seen.stdout.split() == wanted, (words, seen)
 
 
 need_device()
