@@ -186,4 +186,6 @@ function _init() {
     takeArrays(Reformer.AxialPosition, ['shape', 'dims']);
     takeArrays(Reformer.LshAttention, ['num-buckets']);
     makeTexts();
+    Gio._promisify(Reformer.Trainer.prototype, 'train_async', 'train_finish');
+    Gio._promisify(Reformer.Trainer.prototype, 'evaluate_async', 'evaluate_finish');
 }
