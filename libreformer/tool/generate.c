@@ -225,6 +225,8 @@ run (int    argc,
     }
   if (page.begun && isatty (STDOUT_FILENO))
     putchar ('\n');
+  if (error == NULL && !options.json && reformer_generator_get_end (page.generator) == REFORMER_GENERATION_END_POSITIONS)
+    tool_message ("the model has no positions for more");
   return error == NULL ? TOOL_DONE : tool_signals_end (error);
 }
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from command import SCRATCH, TOOL, end, fine, load, message, need_device, path, run, run_on_terminal, start, tap, train, write
+from command import (SCRATCH, TOOL, catches, end, fine, load, make_text, message, need_device, path, run, run_on_terminal, start, tap, train, wait_for, write)
 
 
 def test_evaluate():
@@ -41,6 +41,16 @@ def test_evaluate_progress():
     assert fine('evaluate', 'model', '--data', 'book.txt', '--json', '--quiet').err == b''
 
 
+def test_evaluate_stopped():
+    write('long.txt', make_text(3000000))
+    process = start('evaluate', 'model', '--data', 'long.txt', '--quiet')
+    wait_for(lambda: catches(process.pid, signal.SIGTERM), 'handler')
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    result = end(process)
+    assert result.status == 143 and result.out == result.err == b'', result
+
+
 def test_generate():
     arguments = ['generate', 'model', '--prompt', 'The quick', '--max-tokens', '50']
     result = fine(*arguments, '--seed', '3')
@@ -61,6 +71,14 @@ def test_generate_stop():
     stop = text[20:24].decode()
     seen = fine('generate', 'model', '--prompt', 'The ', '--max-tokens', '200', '--temperature', '0', '--stop', 'Zebra', '--stop', stop, '--json').json()
     assert seen['end'] == 'stop' and seen['text'] == text.decode().split(stop)[0], (seen, text)
+
+
+def test_generate_to_the_last_position():
+    train('short', '--steps', '1', '--axial-pos-shape', '8,8', '--quiet')
+    result = fine('generate', 'short', '--prompt', 'x' * 60)
+    message(result, 'no positions for more')
+    assert 60 < len(result.out) <= 65, result
+    assert fine('generate', 'short', '--prompt', 'x' * 60, '--json').json()['end'] == 'positions'
 
 
 def test_generate_bytes():
