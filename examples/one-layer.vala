@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// An LSH attention layer used alone, forward and backward: one-layer-vala [TOKENS]
+
+double norm (Reformer.Tensor tensor) throws Error {
+    var bytes = tensor.to_bytes ();
+    var values = new float[bytes.length / sizeof (float)];
+    Memory.copy (values, bytes.get_data (), bytes.length);
+    double sum = 0;
+    foreach (double value in values)
+        sum += value * value;
+    return Math.sqrt (sum);
+}
+
+void use (int n) throws Error {
+    var device = Reformer.Device.get_default ();
+    var layer = new Reformer.LshAttention (device, 64, 4, 16); // hidden size, heads, size of a head
+    var tape = new Reformer.Tape (device);
+    var values = new float[n * 64];
+    for (int i = 0; i < values.length; i++)
+        values[i] = (i * 7 % 11 - 5) / 4.0f;
+    var x = new Reformer.Tensor (device, Reformer.DType.FLOAT32, { 1, n, 64 });
+    x.upload_pointer (values, values.length * sizeof (float));
+
+    var y = layer.forward (x, tape);
+    layer.clear_gradients ();
+    var dx = layer.backward (y, tape); // y is the gradient of half the sum of its squares
+
+    print ("output %.9f\n", norm (y));
+    print ("gradient of the input %.9f\n", norm (dx));
+    var parameters = layer.get_parameters ();
+    for (uint i = 0; i < parameters.get_n_items (); i++) {
+        var parameter = parameters.get_item (i) as Reformer.Parameter;
+        print ("gradient of %s %.9f\n", parameter.name, norm (parameter.gradient));
+    }
+}
+
+int main (string[] args) {
+    try {
+        use (args.length > 1 ? int.parse (args[1]) : 512);
+    } catch (Error e) {
+        printerr ("%s\n", e.message);
+        return 1;
+    }
+    return 0;
+}
