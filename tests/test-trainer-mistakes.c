@@ -187,6 +187,14 @@ test_parts (void)
   fails (broken, 1, &error);
   assert_says (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG, "num_attention_heads", NULL);
 
+  g_clear_object (&model);
+  g_clear_object (&broken);
+  g_object_set (config, "num-attention-heads", 2, "head", REFORMER_HEAD_NONE, NULL);
+  model = reformer_model_new (device, config);
+  broken = test_trainer_new (model, samples);
+  fails (broken, 1, &error);
+  assert_says (&error, INVALID, "no head", NULL);
+
   reformer_model_freeze (reformer_trainer_get_model (trainer), "*");
   fails (trainer, 2, &error);
   assert_says (&error, INVALID, "trainable", NULL);

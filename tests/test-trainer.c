@@ -2,9 +2,12 @@
 /* Blocking training: steps are what they say, repeat to the bit, and change nothing where they fail or are cancelled. */
 #include "training.h"
 
+#include "folders.h"
+
 #include <math.h>
 #include <string.h>
 
+#include "files/json.h"
 #include <libreformer/training/reformer-adamw.h>
 #include <libreformer/training/reformer-trainer-error.h>
 
@@ -683,6 +686,92 @@ test_nested (void)
   assert_same_state (a, b);
 }
 
+/* ---- The folder of a run ---- */
+
+static void
+on_saved (ReformerTrainer *trainer,
+          GFile           *folder,
+          guint            step,
+          GString         *seen)
+{
+  g_autofree char *name = g_file_get_basename (folder);
+  g_autoptr (GFile) manifest = g_file_get_child (folder, "manifest.json");
+
+  g_assert_true (g_file_query_exists (manifest, NULL));
+  g_assert_cmpuint (step, ==, reformer_trainer_get_n_steps (trainer));
+  g_string_append_printf (seen, "%s ", name);
+}
+
+/* "event step" of every line; each must have what its event is to have. */
+static char *
+read_log (const char *path)
+{
+  g_autofree char *text = test_file_read (path, "log.jsonl", NULL);
+  g_auto (GStrv) lines = g_strsplit (g_strchomp (text), "\n", -1);
+  GString *events = g_string_new (NULL);
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (json_t) line = reformer_json_parse (lines[i], strlen (lines[i]), "log.jsonl", &error);
+      const char *event, *const *names;
+      static const char *const of_step[] = { "epoch", "loss", "bits", "learning_rate", "gradient_norm", "sequence_length", "tokens", "targets", "skipped", "seconds",
+                                             "tokens_per_second", "memory", NULL };
+      static const char *const of_evaluation[] = { "loss", "bits", "perplexity", "targets", "samples", "best", "seconds", NULL };
+      static const char *const of_start[] = { "end", "total_steps", "version", "device", "parameters", "seed", NULL };
+      static const char *const of_end[] = { "reason", NULL }, *const of_checkpoint[] = { "folder", NULL };
+
+      g_assert_no_error (error);
+      event = json_string_value (json_object_get (line, "event"));
+      names = g_str_equal (event, "step") ? of_step : g_str_equal (event, "evaluated") ? of_evaluation : g_str_equal (event, "start") ? of_start
+              : g_str_equal (event, "end") ? of_end : of_checkpoint;
+      for (guint j = 0; names[j] != NULL; j++)
+        g_assert_nonnull (json_object_get (line, names[j]));
+      g_string_append_printf (events, "%s %d%s", event, (int) json_integer_value (json_object_get (line, "step")), lines[i + 1] != NULL ? ", " : "");
+    }
+  return g_string_free (events, FALSE);
+}
+
+static void
+test_folder (void)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autofree char *path = test_folder_new (), *log = NULL, *again = NULL;
+  g_autoptr (GFile) folder = g_file_new_for_path (path);
+  g_autoptr (ReformerTrainer) trainer = new_run (device, 8);
+  g_autoptr (ReformerTrainer) other = new_run (device, 8);
+  g_autoptr (ReformerTrainer) whole = new_run (device, 8);
+  g_autoptr (GString) seen = g_string_new (NULL);
+  g_autoptr (GArray) wanted = NULL, got = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_signal_connect (trainer, "checkpoint-saved", G_CALLBACK (on_saved), seen);
+  g_object_set (trainer, "folder", folder, "checkpoint-interval", 2, "checkpoints-kept", 2, NULL);
+  test_train (trainer, 5);
+  g_assert_cmpstr (seen->str, ==, "step-2 step-4 step-5 ");
+  log = read_log (path);
+  g_assert_cmpstr (log, ==, "start 0, step 1, step 2, checkpoint 2, step 3, evaluated 3, step 4, checkpoint 4, step 5, checkpoint 5, end 5");
+  g_clear_object (&trainer);
+
+  g_object_set (other, "folder", folder, NULL);
+  g_assert_true (reformer_trainer_resume (other, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (other), ==, 5);
+  g_assert_cmpint (reformer_trainer_get_tokens (other), ==, 5 * 2 * 32);
+  g_assert_cmpfloat (reformer_trainer_get_best_loss (other), >, 0);
+  g_assert_cmpuint (reformer_trainer_get_checkpoint_interval (other), ==, 2);
+  test_train (other, 3);
+  again = read_log (path);
+  g_assert_true (g_str_has_prefix (again, log));
+  g_assert_cmpstr (again + strlen (log), ==, ", start 5, step 6, evaluated 6, checkpoint 6, step 7, step 8, checkpoint 8, end 8");
+  got = test_training_state (other);
+  test_train (whole, 8);
+  wanted = test_training_state (whole);
+  assert_same_state (got, wanted);
+  g_clear_object (&other);
+  test_folder_delete (path);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -701,6 +790,7 @@ main (int    argc,
   g_test_add_func ("/trainer/cancel", test_cancel);
   g_test_add_func ("/trainer/watching", test_watching);
   g_test_add_func ("/trainer/nested", test_nested);
+  g_test_add_func ("/trainer/folder", test_folder);
 
   return g_test_run ();
 }

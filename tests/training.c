@@ -180,6 +180,13 @@ test_values (ReformerModel *model)
   return all;
 }
 
+static gint
+compare_names (gconstpointer a,
+               gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
 GArray *
 test_training_state (ReformerTrainer *trainer)
 {
@@ -191,6 +198,8 @@ test_training_state (ReformerTrainer *trainer)
                             (float) state->n_skipped, (float) state->best_loss, (float) state->best_step, (float) state->worse, (float) state->evaluated_step,
                             (float) trainer->model->sequence };
 
+  if (names != NULL)
+    g_ptr_array_sort (names, compare_names);
   for (guint i = 0; names != NULL && i < names->len; i++)
     append_tensor (all, reformer_optimizer_peek_state (optimizer, names->pdata[i]));
   return g_array_append_vals (all, numbers, G_N_ELEMENTS (numbers));

@@ -157,7 +157,11 @@ reformer_trainer_check_model (ReformerTrainerJob  *job,
       INVALID ("the trainer has no %s", self->model == NULL ? "model" : "dataset");
       return FALSE;
     }
-  return reformer_model_prepare (self->model, error);
+  if (!reformer_model_prepare (self->model, error))
+    return FALSE;
+  if (self->model->head == NULL)
+    INVALID ("the model has no head, so it has no loss; wanted a head such as language");
+  return self->model->head != NULL;
 }
 
 gboolean

@@ -6,6 +6,7 @@
 #include <libreformer/compute/reformer-version.h>
 
 #include "models/model-private.h"
+#include "training/numbers.h"
 
 /* What a run keeps on disk: checkpoints and logs. */
 
@@ -143,9 +144,10 @@ reformer_trainer_log_start (ReformerTrainerJob  *job,
   ReformerTrainer *self = job->trainer;
   g_autofree char *device = g_utf8_make_valid (reformer_device_get_name (self->model->device), -1);
 
-  return reformer_trainer_log (job, json_pack ("{s:s, s:I, s:I, s:I, s:s, s:s, s:I}", "event", "start", "step", (json_int_t) self->state.step, "end", (json_int_t) job->end,
+  return reformer_trainer_log (job, json_pack ("{s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:o}", "event", "start", "step", (json_int_t) self->state.step, "end", (json_int_t) job->end,
                                                "total_steps", (json_int_t) job->total, "version", REFORMER_VERSION_S, "device", device, "parameters",
-                                               (json_int_t) reformer_model_get_n_parameters (self->model)), error);
+                                               (json_int_t) reformer_model_get_n_parameters (self->model), "seed",
+                                               reformer_number_new_unsigned (reformer_model_get_seed (self->model))), error);
 }
 
 gboolean

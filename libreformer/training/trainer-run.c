@@ -93,6 +93,15 @@ loop (ReformerTrainerJob  *job,
   return (self->saved_step == state->step || reformer_trainer_save (job, error)) && reformer_device_synchronize (self->model->device, error);
 }
 
+static void
+set_stop_reason (ReformerTrainer    *self,
+                 ReformerStopReason  reason)
+{
+  g_mutex_lock (&self->lock);
+  self->progress.stop_reason = reason;
+  g_mutex_unlock (&self->lock);
+}
+
 gboolean
 reformer_trainer_run (ReformerTrainerJob  *job,
                       guint                n_steps,
@@ -103,23 +112,26 @@ reformer_trainer_run (ReformerTrainerJob  *job,
   GError *problem = NULL;
   gboolean begun;
 
+  set_stop_reason (self, REFORMER_STOP_REASON_NONE);
   begun = !g_cancellable_set_error_if_cancelled (job->cancellable, &problem) && reformer_trainer_check_train (job, n_steps, &problem) &&
           reformer_trainer_open_folder (job, &problem);
   if (begun)
     {
+      const gboolean training = reformer_model_get_training (self->model);
+
       self->state.total_steps = job->total;
       reformer_trainer_job_show (job, (double) NAN);
       reformer_trainer_tell_progress (job);
+      reformer_model_set_training (self->model, TRUE);
       if (reformer_trainer_settle_memory (job, &problem) && reformer_trainer_log_start (job, &problem))
         loop (job, &reason, &problem);
+      reformer_model_set_training (self->model, training);
     }
   if (problem != NULL)
     reason = g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED) ? REFORMER_STOP_REASON_CANCELLED : REFORMER_STOP_REASON_FAILED;
   if (begun)
     reformer_trainer_log_end (job, reason, problem, problem == NULL ? &problem : NULL);
-  g_mutex_lock (&self->lock);
-  self->progress.stop_reason = reason;
-  g_mutex_unlock (&self->lock);
+  set_stop_reason (self, reason);
   if (problem == NULL)
     return TRUE;
   g_propagate_error (error, problem);

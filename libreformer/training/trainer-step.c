@@ -189,15 +189,10 @@ reformer_trainer_make_step (ReformerTrainerJob  *job,
   ReformerTrainingState *state = &self->state;
   const gint64 begin = g_get_monotonic_time ();
   const guint sequence = model->sequence;
-  const gboolean training = model->training;
   Position position = { state->epoch, state->index, state->length };
-  gboolean done;
 
   *record = (ReformerRecordData) { .step = state->step + 1, .sequence_length = reformer_trainer_job_length (job, state->step + 1) };
-  reformer_model_set_training (model, TRUE);
-  done = try_step (job, &position, record, error);
-  reformer_model_set_training (model, training);
-  if (!done)
+  if (!try_step (job, &position, record, error))
     {
       reformer_model_set_sequence (model, sequence);
       return FALSE;
