@@ -44,10 +44,9 @@ def make_text(n_bytes, seed=1):
     """Sentences of few words, so that there is something to learn."""
     draw = random.Random(seed)
     words = 'the a quick brown fox jumps over lazy dog and model of bytes reads its book every day'.split()
-    text = ''
-    while len(text) < n_bytes:
-        text += ' '.join(draw.choice(words) for _ in range(draw.randint(4, 9))).capitalize() + '.\n'
-    return text[:n_bytes].encode()
+    lines = [' '.join(draw.choice(words) for _ in range(draw.randint(4, 9))).capitalize() + '.\n' for _ in range(200)]
+    text = ''.join(lines)
+    return (text * (n_bytes // len(text) + 1))[:n_bytes].encode()
 
 
 class Result:
