@@ -31,8 +31,7 @@ int main () {
 
         uint32 hash = 2166136261U;
         var parameters = model.get_parameters ();
-        for (uint i = 0; i < parameters.get_n_items (); i++) {
-            var parameter = (Reformer.Parameter) parameters.get_item (i);
+        foreach (var parameter in parameters) {
             foreach (uint8 value in parameter.gradient.to_bytes ().get_data ())
                 hash = (hash ^ value) * 16777619;
         }

@@ -169,6 +169,9 @@ void add_right () {
         var position = new Reformer.AxialPosition (device, { 2, 3 }, { 4, 5 });
         check (position.max_length == 6 && position.hidden_size == 9, "axial positions");
         check (load ().get_stack ().get_n_items () == 8, "branches");
+        var parameters = load ().get_parameters ();
+        check (parameters.size == 53 && parameters.size == parameters.get_n_items (), "%d parameters".printf (parameters.size));
+        check (parameters[52].name == "lm_head.bias", parameters[52].name);
     });
     add ("output", () => {
         var output = load ().forward (ids (), null);
@@ -194,9 +197,7 @@ void add_right () {
         model.stack.insert (2, "mine", layer);
         double first = model.compute_gradients (ids (), null, ids ());
         for (int step = 0; step < 5; step++) {
-            var parameters = model.get_parameters ();
-            for (uint i = 0; i < parameters.get_n_items (); i++) {
-                var parameter = (Reformer.Parameter) parameters.get_item (i);
+            foreach (var parameter in model.get_parameters ()) {
                 var values = floats_of (parameter.value), slopes = floats_of (parameter.gradient);
                 for (int j = 0; j < values.length; j++)
                     values[j] -= 0.1f * slopes[j];

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Part of the vapi: what a GIR has no words for.
+namespace Reformer {
+    // A list whose items have a type, so that foreach and [] work without a cast.
+    [CCode (cheader_filename = "gio/gio.h", cname = "GListModel", type_id = "g_list_model_get_type ()", type_cname = "GListModelInterface")]
+    public interface ListOf<G> : GLib.ListModel {
+        [CCode (cname = "g_list_model_get_item", simple_generics = true)]
+        public G get (uint position);
+        public int size { [CCode (cname = "g_list_model_get_n_items")] get; }
+    }
+}
