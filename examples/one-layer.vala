@@ -27,11 +27,8 @@ void use (int n) throws Error {
 
     print ("output %.9f\n", norm (y));
     print ("gradient of the input %.9f\n", norm (dx));
-    var parameters = layer.get_parameters ();
-    for (uint i = 0; i < parameters.get_n_items (); i++) {
-        var parameter = parameters.get_item (i) as Reformer.Parameter;
+    foreach (var parameter in layer.get_parameters ())
         print ("gradient of %s %.9f\n", parameter.name, norm (parameter.gradient));
-    }
 }
 
 int main (string[] args) {

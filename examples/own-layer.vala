@@ -38,11 +38,8 @@ async void train (string path, uint steps) throws Error {
     yield trainer.train_async (steps, null);
     var after = yield trainer.evaluate_async (null, null);
     print ("after: %.6f bits per byte\n", after.bits);
-    var parameters = adapter.get_parameters ();
-    for (uint i = 0; i < parameters.get_n_items (); i++) {
-        var parameter = parameters.get_item (i) as Reformer.Parameter;
+    foreach (var parameter in adapter.get_parameters ())
         print ("%s\n", parameter.name);
-    }
 }
 
 async int main (string[] args) {
