@@ -35,28 +35,41 @@ read_config (ToolTraining               *self,
   return self->config != NULL;
 }
 
-/* A grid with room for the longest sequence, and axes as wide as the model, where the command line leaves them open. */
+/* Axes that share another width of the model as they shared the old one. */
+static void
+scale_axes (ReformerConfig *config)
+{
+  const gint64 hidden = reformer_config_get_hidden_size (config);
+  gsize n;
+  g_autofree int *dims = reformer_config_get_axial_pos_embds_dim (config, &n);
+  gint64 width = 0, rest = hidden;
+
+  for (gsize i = 0; i < n; i++)
+    width += dims[i];
+  if (width <= 0 || width == hidden)
+    return;
+  for (gsize i = 0; i < n; i++)
+    {
+      dims[i] = (int) (i + 1 < n ? hidden * dims[i] / width : rest); /* what is not positive then is for validation to say */
+      rest -= dims[i];
+    }
+  reformer_config_set_axial_pos_embds_dim (config, dims, n);
+}
+
+/* Positions for the longest sequence, in axes as wide as the model, where the command line leaves them open. */
 static void
 choose_positions (ReformerConfig  *config,
                   ToolProperties  *properties,
                   int              length)
 {
-  const gboolean shape_given = tool_properties_get_given (properties, "axial-pos-shape") != NULL;
-  const gboolean dims_given = tool_properties_get_given (properties, "axial-pos-embds-dim") != NULL;
-  gsize n, n_dims;
-  g_autofree int *shape = reformer_config_get_axial_pos_shape (config, &n), *dims = reformer_config_get_axial_pos_embds_dim (config, &n_dims), *chosen = NULL;
-  const gboolean is_short = length > reformer_config_get_max_length (config) && !shape_given;
-  gint64 width = 0;
+  g_autofree int *old = NULL, *chosen = NULL;
+  gsize n;
 
-  for (gsize i = 0; i < n_dims; i++)
-    width += dims[i];
-  if (n == 0 || (!is_short && (dims_given || (width == reformer_config_get_hidden_size (config) && n == n_dims))))
-    return;
-  chosen = reformer_config_choose_axial_shape (config, MAX (length, 1), (guint) n, NULL, NULL); /* what it cannot do is for validation to say */
-  if (!is_short)
-    reformer_config_set_axial_pos_shape (config, shape, n);
-  if (dims_given)
-    reformer_config_set_axial_pos_embds_dim (config, dims, n_dims);
+  if (tool_properties_get_given (properties, "axial-pos-embds-dim") == NULL)
+    scale_axes (config);
+  old = reformer_config_get_axial_pos_shape (config, &n);
+  if (n > 0 && length > reformer_config_get_max_length (config) && tool_properties_get_given (properties, "axial-pos-shape") == NULL)
+    chosen = reformer_config_choose_axial_shape (config, length, (guint) n, NULL, NULL);
 }
 
 /* What is not given follows from the rest: a new model has the tokenizer's ids, and positions for its sequences. */
