@@ -4,6 +4,8 @@
 G_DEBUG=fatal-criticals ends the process where a mistake is only a critical message.
 """
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -269,6 +271,47 @@ def test_stack():
     raises(Error, ['name'], model.stack.insert, 0, '', branch)
     raises(Error, ['8'], model.stack.remove, 8)
     assert len(model.stack) == 8
+
+
+class RaisingOptimizer(Reformer.Optimizer):
+    def do_update(self, parameter, step, learning_rate, scale):
+        raise ValueError('no such way')
+
+
+class RaisingSchedule(Reformer.Schedule):
+    def do_compute_factor(self, step, total_steps):
+        raise ValueError('no such step')
+
+
+class SilentOptimizer(Reformer.Optimizer):
+    calls = 0
+
+    def do_update(self, parameter, step, learning_rate, scale):
+        self.calls += 1
+
+
+class CountingDataset(Reformer.Dataset):
+    def do_count_samples(self, length):
+        return 1
+
+    def do_read_sample(self, index, length):
+        return list(range(length))
+
+
+def test_optimizer_and_schedule():
+    def train(**settings):
+        trainer = Reformer.Trainer(model=model, dataset=CountingDataset(), sequence_length=8, **settings)
+        trainer.train(1, None)
+        return trainer
+
+    error = raises(Error, ['update of RaisingOptimizer', 'ValueError: no such way', 'test-mistakes.py'], train, optimizer=RaisingOptimizer())
+    assert error.matches(Reformer.trainer_error_quark(), Reformer.TrainerError.INVALID)
+    text = io.StringIO()
+    with contextlib.redirect_stderr(text):
+        raises(Error, ['factor at step 1 of 1: nan'], train, schedule=RaisingSchedule())
+    assert 'no such step' in text.getvalue()
+    trainer = train(optimizer=SilentOptimizer())
+    assert trainer.n_steps == 1 and trainer.optimizer.calls == len(model.get_parameters())
 
 
 def test_nothing_lost():
