@@ -46,11 +46,20 @@ test_settings_set_property (GObject      *object,
 }
 
 static void
+test_settings_finalize (GObject *object)
+{
+  for (guint i = 1; i < G_N_ELEMENTS (((TestSettings *) object)->values); i++)
+    g_value_unset (&((TestSettings *) object)->values[i]);
+  G_OBJECT_CLASS (test_settings_parent_class)->finalize (object);
+}
+
+static void
 test_settings_class_init (TestSettingsClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
 
+  object_class->finalize = test_settings_finalize;
   object_class->get_property = test_settings_get_property;
   object_class->set_property = test_settings_set_property;
   g_object_class_install_property (object_class, 1, g_param_spec_int ("int", NULL, NULL, -10, 10, 0, flags));
