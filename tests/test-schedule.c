@@ -15,7 +15,7 @@ new_schedule (ReformerDecay decay,
 }
 
 #define assert_factor(schedule, step, total, want) \
-  g_assert_cmpfloat_with_epsilon (reformer_schedule_compute_factor ((schedule), (step), (total)), (want), 1e-15)
+  g_assert_cmpfloat_with_epsilon (reformer_schedule_compute_factor ((schedule), (step), (total), NULL), (want), 1e-15)
 
 static void
 test_defaults (void)
@@ -81,7 +81,7 @@ test_linear (void)
   assert_factor (schedule, 2, 4, 0.8);
   assert_factor (schedule, 4, 4, 0.4);
   assert_factor (schedule, 1, 1, 1.0); /* one step alone is a whole one */
-  g_assert_cmpfloat (reformer_schedule_compute_factor (schedule, G_MAXUINT, G_MAXUINT), >, 0.2);
+  g_assert_cmpfloat (reformer_schedule_compute_factor (schedule, G_MAXUINT, G_MAXUINT, NULL), >, 0.2);
 }
 
 static void
@@ -97,11 +97,11 @@ test_cosine (void)
   assert_factor (schedule, 50, 0, 1.0);
   reformer_schedule_set_final_factor (schedule, 0.0);
   assert_factor (schedule, 11, 10, 0.0);
-  g_assert_cmpfloat (reformer_schedule_compute_factor (schedule, 11, 10), >=, 0.0);
-  g_assert_cmpfloat (reformer_schedule_compute_factor (schedule, 10, 10), >, 0.0);
+  g_assert_cmpfloat (reformer_schedule_compute_factor (schedule, 11, 10, NULL), >=, 0.0);
+  g_assert_cmpfloat (reformer_schedule_compute_factor (schedule, 10, 10, NULL), >, 0.0);
 
   for (guint step = 4; step <= 10; step++)
-    g_assert_cmpfloat (reformer_schedule_compute_factor (schedule, step, 10), <, reformer_schedule_compute_factor (schedule, step - 1, 10));
+    g_assert_cmpfloat (reformer_schedule_compute_factor (schedule, step, 10, NULL), <, reformer_schedule_compute_factor (schedule, step - 1, 10, NULL));
 }
 
 static void
@@ -160,11 +160,14 @@ static GType stair_schedule_get_type (void);
 G_DEFINE_TYPE (StairSchedule, stair_schedule, REFORMER_TYPE_SCHEDULE)
 
 static double
-stair_schedule_compute_factor (ReformerSchedule *schedule,
-                               guint             step,
-                               guint             total_steps)
+stair_schedule_compute_factor (ReformerSchedule  *schedule,
+                               guint              step,
+                               guint              total_steps,
+                               GError           **error)
 {
   ((StairSchedule *) schedule)->thread = g_thread_self ();
+  if (total_steps == 0)
+    g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID, "stairs without an end");
   return step > total_steps ? (double) NAN : step > 10 ? -1.0 : 1.0;
 }
 
@@ -185,6 +188,7 @@ typedef struct
   GCancellable     *cancellable;
   GMainLoop        *loop;
   double            factor;
+  GError           *error;
 } Away;
 
 static gpointer
@@ -193,7 +197,7 @@ compute_away (gpointer data)
   Away *away = data;
 
   reformer_home_enter (NULL, away->cancellable);
-  away->factor = reformer_schedule_compute_factor (away->schedule, 3, 20);
+  away->factor = reformer_schedule_compute_factor (away->schedule, 3, 20, &away->error);
   reformer_home_leave ();
   if (away->loop != NULL)
     g_main_loop_quit (away->loop);
@@ -207,12 +211,17 @@ test_foreign (void)
   g_autoptr (ReformerSchedule) own = new_schedule (REFORMER_DECAY_LINEAR, 0, 0.0);
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  Away away = { schedule, NULL, loop, 0.0 };
+  g_autoptr (GError) error = NULL;
+  Away away = { schedule, NULL, loop, 0.0, NULL };
 
   /* in the caller's thread what it says is given on, whatever it is */
   assert_factor (schedule, 1, 20, 1.0);
   assert_factor (schedule, 11, 20, -1.0);
-  g_assert_true (isnan (reformer_schedule_compute_factor (schedule, 21, 20)));
+  g_assert_true (isnan (reformer_schedule_compute_factor (schedule, 21, 20, &error)));
+  g_assert_no_error (error);
+  g_assert_true (isnan (reformer_schedule_compute_factor (schedule, 1, 0, &error)));
+  g_assert_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID);
+  g_assert_cmpstr (error->message, ==, "stairs without an end");
 
   /* from another it is called here */
   ((StairSchedule *) schedule)->thread = NULL;
@@ -222,15 +231,18 @@ test_foreign (void)
     g_main_loop_run (loop);
     g_thread_join (thread);
   }
+  g_assert_no_error (away.error);
   g_assert_cmpfloat (away.factor, ==, 1.0);
   g_assert_true (((StairSchedule *) schedule)->thread == g_thread_self ());
 
   /* cancelled before anybody could call it; our own needs nobody */
   g_cancellable_cancel (cancellable);
-  away = (Away) { schedule, cancellable, NULL, 0.0 };
+  away = (Away) { schedule, cancellable, NULL, 0.0, NULL };
   g_thread_join (g_thread_new ("away", compute_away, &away));
   g_assert_true (isnan (away.factor));
-  away = (Away) { own, NULL, NULL, 0.0 };
+  g_assert_error (away.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&away.error);
+  away = (Away) { own, NULL, NULL, 0.0, NULL };
   g_thread_join (g_thread_new ("away", compute_away, &away));
   g_assert_cmpfloat_with_epsilon (away.factor, 0.9, 1e-15);
 }

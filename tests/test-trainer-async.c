@@ -77,9 +77,10 @@ static GType test_stairs_get_type (void);
 G_DEFINE_TYPE (TestStairs, test_stairs, REFORMER_TYPE_SCHEDULE)
 
 static double
-test_stairs_compute_factor (ReformerSchedule *schedule,
-                            guint             step,
-                            guint             total_steps)
+test_stairs_compute_factor (ReformerSchedule  *schedule,
+                            guint              step,
+                            guint              total_steps,
+                            GError           **error)
 {
   TestStairs *self = (TestStairs *) schedule;
 

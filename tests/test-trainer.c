@@ -170,7 +170,7 @@ test_steps (void)
       g_autoptr (GArray) gradients = NULL;
       g_autoptr (ReformerTrainingRecord) record = g_list_model_get_item (reformer_trainer_get_history (trainer), (guint) step - 1);
       double norm = 0, scale, loss;
-      const double lr = rate * reformer_schedule_compute_factor (schedule, (guint) step, 5);
+      const double lr = rate * reformer_schedule_compute_factor (schedule, (guint) step, 5, NULL);
       guint at = 0;
 
       g_assert_cmpuint (n_bytes, ==, sizeof labels);

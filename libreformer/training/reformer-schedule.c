@@ -68,9 +68,10 @@ factor_of_decay (const ReformerSchedulePrivate *priv,
 }
 
 static double
-reformer_schedule_real_compute_factor (ReformerSchedule *self,
-                                       guint             step,
-                                       guint             total_steps)
+reformer_schedule_real_compute_factor (ReformerSchedule  *self,
+                                       guint              step,
+                                       guint              total_steps,
+                                       GError           **error)
 {
   const ReformerSchedulePrivate *priv = reformer_schedule_get_instance_private (self);
 
@@ -189,6 +190,7 @@ typedef struct
   guint             step;
   guint             total_steps;
   double            factor;
+  GError           *error;
 } FactorCall;
 
 static void
@@ -196,7 +198,7 @@ call_compute_factor (gpointer data)
 {
   FactorCall *call = data;
 
-  call->factor = REFORMER_SCHEDULE_GET_CLASS (call->self)->compute_factor (call->self, call->step, call->total_steps);
+  call->factor = REFORMER_SCHEDULE_GET_CLASS (call->self)->compute_factor (call->self, call->step, call->total_steps, &call->error);
 }
 
 /**
@@ -204,28 +206,33 @@ call_compute_factor (gpointer data)
  * @self: a schedule
  * @step: the step, counted from 1; 0 counts as 1
  * @total_steps: how many steps there will be; 0 if nobody knows, and then linear and cosine do not fall
+ * @error: return location for an error
  *
  * Computes what the optimizer's learning rate is multiplied by at a step.
  *
  * The library's own schedule gives numbers from 0 to 1. A class written elsewhere may give any, and what is negative or not finite must not be trained with:
- * the [class@Trainer] fails with %REFORMER_TRAINER_ERROR_INVALID. Where such a function could not be called, because the run was cancelled, the factor is not a number.
+ * the [class@Trainer] fails with %REFORMER_TRAINER_ERROR_INVALID.
  *
- * Returns: the factor
+ * Returns: the factor, or not a number with @error set: what a class written elsewhere reports, or %G_IO_ERROR_CANCELLED where the run was cancelled before it was asked
  */
 double
-reformer_schedule_compute_factor (ReformerSchedule *self,
-                                  guint             step,
-                                  guint             total_steps)
+reformer_schedule_compute_factor (ReformerSchedule  *self,
+                                  guint              step,
+                                  guint              total_steps,
+                                  GError           **error)
 {
-  FactorCall call = { self, step, total_steps, NAN };
+  FactorCall call = { self, step, total_steps, NAN, NULL };
 
   g_return_val_if_fail (REFORMER_IS_SCHEDULE (self), NAN);
 
   if (reformer_home_is_away (self, G_STRUCT_OFFSET (ReformerScheduleClass, compute_factor)))
-    reformer_home_call (call_compute_factor, &call, NULL);
+    reformer_home_call (call_compute_factor, &call, &call.error);
   else
     call_compute_factor (&call);
-  return call.factor;
+  if (call.error == NULL)
+    return call.factor;
+  g_propagate_error (error, call.error);
+  return NAN;
 }
 
 /* ---- Settings ---- */

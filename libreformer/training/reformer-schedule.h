@@ -50,7 +50,8 @@ struct _ReformerScheduleClass
 
   double (*compute_factor) (ReformerSchedule  *self,
                             guint              step,
-                            guint              total_steps);
+                            guint              total_steps,
+                            GError           **error);
 
   /*< private >*/
   gpointer padding[8];
@@ -61,7 +62,8 @@ ReformerSchedule *reformer_schedule_new                (void);
 REFORMER_AVAILABLE_IN_1_0
 double            reformer_schedule_compute_factor     (ReformerSchedule  *self,
                                                         guint              step,
-                                                        guint              total_steps);
+                                                        guint              total_steps,
+                                                        GError           **error);
 REFORMER_AVAILABLE_IN_1_0
 ReformerDecay     reformer_schedule_get_decay          (ReformerSchedule  *self);
 REFORMER_AVAILABLE_IN_1_0

@@ -124,10 +124,15 @@ find_learning_rate (ReformerTrainerJob  *job,
                     double              *learning_rate,
                     GError             **error)
 {
-  const double rate = reformer_optimizer_get_learning_rate (job->optimizer), factor = reformer_schedule_compute_factor (job->schedule, step, job->total);
+  const double rate = reformer_optimizer_get_learning_rate (job->optimizer);
+  g_autoptr (GError) problem = NULL;
+  const double factor = reformer_schedule_compute_factor (job->schedule, step, job->total, &problem);
 
-  if (g_cancellable_set_error_if_cancelled (job->cancellable, error)) /* the factor may not have been asked for */
-    return FALSE;
+  if (problem != NULL || g_cancellable_set_error_if_cancelled (job->cancellable, &problem))
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
   if (!isfinite (rate) || rate < 0)
     g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID, "the optimizer's learning-rate: %g; wanted a number of at least 0", rate);
   else if (!isfinite (factor) || factor < 0)

@@ -6,10 +6,8 @@ NumPy is imported when it is first needed.
 
 import contextlib
 import functools
-import math
 import operator
 import os
-import traceback
 
 from gi.repository import Gio, GLib, GObject
 
@@ -575,29 +573,9 @@ def _finish_update(result, arguments):
 
 
 _wrap_subclasses(Reformer.Optimizer, (Reformer.trainer_error_quark, Reformer.TrainerError.INVALID), {'do_update': _finish_update})
-
-
-def _wrap_factor(function):
-    """compute_factor() has no error: PyGObject would print the exception and take 0 for the factor. What is no number ends the training."""
-
-    @functools.wraps(function)
-    def wrapped(self, step, total_steps):
-        try:
-            return float(function(self, step, total_steps))
-        except BaseException:
-            traceback.print_exc()
-            return math.nan
-
-    return wrapped
-
-
-def _init_schedule_class(cls, **kwargs):
-    super(Reformer.Schedule, cls).__init_subclass__(**kwargs)
-    if callable(cls.__dict__.get('do_compute_factor')):
-        cls.do_compute_factor = _wrap_factor(cls.__dict__['do_compute_factor'])
-
-
-Reformer.Schedule.__init_subclass__ = classmethod(_init_schedule_class)
+_wrap_subclasses(Reformer.Schedule, (Reformer.trainer_error_quark, Reformer.TrainerError.INVALID), {
+    'do_compute_factor': lambda result, arguments: float(_must_return(result, 'a number')),
+})
 
 
 # ---- How objects print ----
