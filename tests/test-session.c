@@ -604,8 +604,8 @@ test_mistakes (void)
   REFUSES (none, many, INVALID_INPUT, "*no model*causal language head*");
   REFUSES (session, floats, SHAPE, "tokens: Tensor float32 [1, 3]*wanted int32 [B, n]*");
   REFUSES (session, row, SHAPE, "tokens: Tensor int32 [3]*wanted int32 [B, n]*");
-  REFUSES (session, high, INVALID_INPUT, "*40*");
-  REFUSES (session, low, INVALID_INPUT, "*-1*");
+  REFUSES (session, high, INVALID_INPUT, "tokens: the id 40 at row 0, position 12; wanted 0 to 39 (vocab_size is 40)");
+  REFUSES (session, low, INVALID_INPUT, "tokens: the id -1 at row 0, position 10;*");
   REFUSES (session, rows, SHAPE, "tokens: 2 rows*begun with 1*");
   REFUSES (session, many, SHAPE, "*65 tokens*55 more*10 before*64*");
   assert_refuses (session, low, cancelled, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*");

@@ -206,6 +206,7 @@ static gboolean
 read_prompt (ReformerCourse  *self,
              GError         **error)
 {
+  const int vocabulary = reformer_config_get_vocab_size (reformer_model_get_config (self->settings.model));
   g_autoptr (GArray) ids = encode (self, self->settings.prompt, error);
 
   if (ids != NULL && ids->len == 0)
@@ -223,6 +224,16 @@ read_prompt (ReformerCourse  *self,
     }
   if (ids == NULL)
     return FALSE;
+  for (guint i = 0; i < ids->len; i++)
+    {
+      const gint32 id = g_array_index (ids, gint32, i);
+
+      if (id >= 0 && id < vocabulary)
+        continue;
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the prompt: %s gives the id %d for token %u; the model has the ids 0 to %d (vocab_size)",
+                   G_OBJECT_TYPE_NAME (self->settings.tokenizer), id, i, vocabulary - 1);
+      return FALSE;
+    }
   if (ids->len > (guint) self->positions)
     {
       g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE,

@@ -253,10 +253,10 @@ open_branches (ReformerSession *self,
   return g_steal_pointer (&branches);
 }
 
-/* The text so far and the piece. */
+/* The text so far and the piece; takes the piece. */
 static ReformerTensor *
 join_tokens (ReformerTensor *before,
-             ReformerTensor *tokens,
+             ReformerTensor *piece,
              gint64          B,
              gint64          length,
              gint64          n,
@@ -266,10 +266,10 @@ join_tokens (ReformerTensor *before,
 
   for (gint64 b = 0; b < B && all != NULL; b++)
     {
-      if (length > 0)
-        reformer_run_copy (run, reformer_at (before, (gsize) (b * length)), reformer_at (all, (gsize) (b * (length + n))), (gsize) length);
-      reformer_run_copy (run, reformer_at (tokens, (gsize) (b * n)), reformer_at (all, (gsize) (b * (length + n) + length)), (gsize) n);
+      reformer_run_copy (run, reformer_at (before, (gsize) (b * length)), reformer_at (all, (gsize) (b * (length + n))), (gsize) length);
+      reformer_run_copy (run, reformer_at (piece, (gsize) (b * n)), reformer_at (all, (gsize) (b * (length + n) + length)), (gsize) n);
     }
+  g_object_unref (piece);
   return all;
 }
 
@@ -308,14 +308,14 @@ feed (ReformerSession *self,
   ReformerSessionPiece piece = { .model = self->model, .tape = tape, .H = reformer_config_get_hidden_size (self->model->config) };
   g_autoptr (GPtrArray) branches = NULL;
   g_autoptr (ReformerTensor) text = NULL;
-  g_autoptr (ReformerTensor) again = NULL;
   g_autoptr (ReformerTensor) first = NULL;
   g_autoptr (ReformerTensor) second = NULL;
   g_autoptr (ReformerTensor) logits = NULL;
   ReformerTensor *streams[2] = { NULL, NULL };
   int n;
 
-  if (!reformer_model_check_piece (self->model, tokens, self->length, &piece.B, &n, tape))
+  text = reformer_model_read_piece (self->model, tokens, self->length, &piece.B, &n, tape);
+  if (text == NULL)
     return NULL;
   if (self->length > 0 && piece.B != self->B)
     {
@@ -325,7 +325,8 @@ feed (ReformerSession *self,
   branches = open_branches (self, anew, run);
   if (branches == NULL)
     return NULL;
-  text = anew && self->length > 0 ? join_tokens (self->again, tokens, piece.B, self->length, n, run) : g_object_ref (tokens);
+  if (self->again != NULL)
+    text = join_tokens (self->again, g_steal_pointer (&text), piece.B, self->length, n, run);
   piece.start = anew ? 0 : self->length;
   piece.end = self->length + n;
   piece.n = (int) (piece.end - piece.start);
@@ -338,8 +339,6 @@ feed (ReformerSession *self,
   run_branches (branches, &piece, streams);
   if (reformer_run_ok (run))
     logits = reformer_model_run_last (self->model, streams, piece.B, piece.n, tape);
-  if (wraps (branches, self->model, piece.end))
-    again = join_tokens (NULL, text, piece.B, 0, piece.n, run); /* a copy: the caller may write to his tokens */
   if (!reformer_run_ok (run))
     return NULL;
 
@@ -347,7 +346,7 @@ feed (ReformerSession *self,
     reformer_session_branch_commit (branches->pdata[i]);
   g_clear_pointer (&self->branches, g_ptr_array_unref);
   self->branches = g_steal_pointer (&branches);
-  g_set_object (&self->again, again);
+  g_set_object (&self->again, (wraps (self->branches, self->model, piece.end) ? text : NULL));
   self->B = piece.B;
   set_length (self, (int) piece.end);
   return g_steal_pointer (&logits);

@@ -7,8 +7,9 @@ G_BEGIN_DECLS
 
 /* The ends of a model for a piece of a text, without padding. Errors stay in the tape's run. */
 
-/* FALSE and a failed run unless tokens are int32 [B, n] on the model's device, at least one, all in the vocabulary, and start + n is within the positions. */
-gboolean        reformer_model_check_piece (ReformerModel   *self,
+/* A copy of the tokens, int32 [B, n]; NULL and a failed run unless they are that on the model's device, at least one, all in the vocabulary, and start + n is
+ * within the positions. */
+ReformerTensor *reformer_model_read_piece  (ReformerModel   *self,
                                             ReformerTensor  *tokens,
                                             gint64           start,
                                             int             *B,
