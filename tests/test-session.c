@@ -397,7 +397,8 @@ expected_logits (ReformerModel *model,
   g_autoptr (ReformerTensor) tokens = slice (device, ids, B, T, from, end);
   g_autoptr (ReformerTensor) words = run_layer (model->embedding, tokens, NULL, 0);
   g_autoptr (ReformerTensor) start = run_layer (model->axial, words, NULL, (guint64) from);
-  g_autofree float *streams[2] = { test_floats (start), test_floats (start) };
+  g_autofree float *first = test_floats (start), *second = test_floats (start);
+  float *const streams[2] = { first, second };
   g_autofree float *both = g_new (float, 2 * size), *logits = NULL;
   g_autoptr (ReformerTensor) joined = NULL;
   g_autoptr (ReformerTensor) z = NULL;
