@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Texts: which tokens are made, what comes out as text and bytes, when it ends, how it is cancelled, and what an application sees of a text made in a thread. */
+/* Texts: which tokens are made, what comes out as text and bytes, when it ends, and mistakes. */
 #include "foreign-data.h"
-#include "models.h"
+#include "texts.h"
 
 #include <math.h>
 #include <string.h>
 
-#include <libreformer/data/reformer-byte-tokenizer.h>
-#include <libreformer/generation/reformer-generator.h>
 
 #define POSITIONS 64
 
@@ -71,28 +69,6 @@ script_generator (const char *script,
   return generator;
 }
 
-/* A random model of as many ids as bytes have. */
-static ReformerModel *
-byte_model (ReformerDevice *device,
-            const char     *kinds)
-{
-  g_autoptr (ReformerConfig) config = test_config (kinds);
-
-  g_object_set (config, "vocab-size", 258, NULL);
-  return reformer_model_new (device, config);
-}
-
-static char *
-generate (ReformerGenerator *generator)
-{
-  g_autoptr (GError) error = NULL;
-  char *text = reformer_generator_generate (generator, NULL, &error);
-
-  g_assert_no_error (error);
-  g_assert_true (g_utf8_validate (text, -1, NULL));
-  return text;
-}
-
 static void
 assert_bytes (GBytes     *bytes,
               const char *want,
@@ -102,19 +78,6 @@ assert_bytes (GBytes     *bytes,
   gconstpointer data = g_bytes_get_data (bytes, &size);
 
   g_assert_cmpmem (data, size, want, n);
-}
-
-static void
-assert_error (GError     **error,
-              GQuark       domain,
-              int          code,
-              const char  *pattern)
-{
-  g_assert_error (*error, domain, code);
-  g_test_message ("%s", (*error)->message);
-  if (!g_pattern_match_simple (pattern, (*error)->message) || strchr ((*error)->message, '\n') != NULL)
-    g_error ("\"%s\" does not match \"%s\"", (*error)->message, pattern);
-  g_clear_error (error);
 }
 
 /* ---- Text and bytes ---- */
@@ -190,7 +153,7 @@ test_text (gconstpointer data)
 
   parts = g_strsplit (pieces, "|", -1);
   joined = g_strjoinv ("", parts);
-  text = generate (generator);
+  text = test_generate (generator);
   g_assert_cmpstr (text, ==, joined);
   again = reformer_generator_generate_bytes (generator, NULL, &error);
   g_assert_no_error (error);
@@ -202,7 +165,7 @@ static void
 test_zero_byte (void)
 {
   g_autoptr (ReformerGenerator) generator = script_generator ("a\0b", 3);
-  g_autofree char *text = generate (generator);
+  g_autofree char *text = test_generate (generator);
   g_autoptr (GBytes) bytes = reformer_generator_generate_bytes (generator, NULL, NULL);
 
   g_assert_cmpstr (text, ==, "a" R "b");
@@ -220,14 +183,14 @@ test_ends (void)
 
   g_assert_cmpint (reformer_generator_get_end (generator), ==, REFORMER_GENERATION_END_NONE);
   reformer_generator_set_max_tokens (generator, 0);
-  none = generate (generator);
+  none = test_generate (generator);
   g_assert_cmpstr (none, ==, "");
   g_assert_cmpint (reformer_generator_get_end (generator), ==, REFORMER_GENERATION_END_TOKENS);
   g_assert_cmpuint (reformer_generator_get_n_tokens (generator), ==, 0);
 
   /* one token follows the last position */
   reformer_generator_set_max_tokens (generator, 1000);
-  all = generate (generator);
+  all = test_generate (generator);
   g_assert_cmpuint (strlen (all), ==, POSITIONS);
   g_assert_true (g_str_has_prefix (all, "abc...") && g_str_has_suffix (all, "..."));
   g_assert_cmpint (reformer_generator_get_end (generator), ==, REFORMER_GENERATION_END_POSITIONS);
@@ -238,14 +201,14 @@ test_ends (void)
 
   reformer_generator_set_prompt (generator, long_prompt);
   g_free (all);
-  all = generate (generator);
+  all = test_generate (generator);
   g_assert_cmpstr (all, ==, ".");
   g_assert_cmpint (reformer_generator_get_end (generator), ==, REFORMER_GENERATION_END_POSITIONS);
   g_free (long_prompt);
   long_prompt = g_strnfill (POSITIONS + 1, 'p');
   reformer_generator_set_prompt (generator, long_prompt);
   g_assert_null (reformer_generator_generate (generator, NULL, &error));
-  assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "the prompt has 65 tokens; the model has positions for 64*");
+  test_assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "the prompt has 65 tokens; the model has positions for 64*");
   g_assert_cmpint (reformer_generator_get_end (generator), ==, REFORMER_GENERATION_END_NONE);
 }
 
@@ -254,16 +217,16 @@ static void
 test_no_prompt (void)
 {
   g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerModel) model = byte_model (device, "local,lsh");
+  g_autoptr (ReformerModel) model = test_byte_model (device, "local,lsh");
   g_autoptr (ReformerGenerator) generator = g_object_new (REFORMER_TYPE_GENERATOR, "model", model, "max-tokens", 20, NULL);
-  g_autofree char *without = generate (generator), *with = NULL, *other = NULL;
+  g_autofree char *without = test_generate (generator), *with = NULL, *other = NULL;
 
   g_assert_cmpstr (reformer_generator_get_prompt (generator), ==, "");
   reformer_generator_set_prompt (generator, "\n");
-  with = generate (generator);
+  with = test_generate (generator);
   g_assert_cmpstr (without, ==, with);
   reformer_generator_set_prompt (generator, "a");
-  other = generate (generator);
+  other = test_generate (generator);
   g_assert_cmpstr (without, !=, other);
 }
 
@@ -328,7 +291,7 @@ test_greedy (void)
   g_autoptr (GFile) file = g_file_new_for_path (folder);
   g_autoptr (ReformerDevice) device = test_device ();
   g_autoptr (ReformerModel) model = NULL;
-  g_autoptr (ReformerModel) random = byte_model (device, "local,local");
+  g_autoptr (ReformerModel) random = test_byte_model (device, "local,local");
   g_autoptr (GError) error = NULL;
 
   model = reformer_model_load (device, file, NULL, &error);
@@ -374,7 +337,7 @@ static void
 test_seed (void)
 {
   g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerModel) model = byte_model (device, "local,lsh");
+  g_autoptr (ReformerModel) model = test_byte_model (device, "local,lsh");
   g_autoptr (ReformerGenerator) generator = g_object_new (REFORMER_TYPE_GENERATOR, "model", model, "prompt", "ab", "seed", (guint64) 5, "max-tokens", 30, NULL);
   g_autoptr (ReformerGenerator) other = g_object_new (REFORMER_TYPE_GENERATOR, "model", model, "prompt", "ab", "seed", (guint64) 6, "max-tokens", 30, NULL);
   g_autoptr (GByteArray) pieces = g_byte_array_new ();
@@ -459,19 +422,19 @@ test_mistakes (void)
   g_autoptr (ReformerConfig) config = test_config ("local");
   g_autoptr (ReformerModel) bare = NULL;
   g_autoptr (ReformerModel) small = NULL;
-  g_autoptr (ReformerModel) model = byte_model (device, "local");
+  g_autoptr (ReformerModel) model = test_byte_model (device, "local");
   g_autoptr (ReformerGenerator) generator = NULL;
   g_autoptr (GError) error = NULL;
 
   g_assert_null (reformer_generator_next_piece (none, NULL, &error));
-  assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the generator has no model*");
+  test_assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the generator has no model*");
 
   g_object_set (config, "head", REFORMER_HEAD_NONE, NULL);
   bare = reformer_model_new (device, config);
   generator = reformer_generator_new (bare, NULL);
   reformer_generator_set_prompt (generator, "\x01");
   g_assert_null (reformer_generator_next_piece (generator, NULL, &error));
-  assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "*head none*language*");
+  test_assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "*head none*language*");
   g_clear_object (&generator);
 
   /* bytes that are no ids of the model */
@@ -480,7 +443,7 @@ test_mistakes (void)
   generator = reformer_generator_new (small, NULL);
   reformer_generator_set_prompt (generator, "hello");
   g_assert_null (reformer_generator_next_piece (generator, NULL, &error));
-  assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the prompt: ReformerByteTokenizer gives the id 106 for token 0*ids 0 to 39*");
+  test_assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the prompt: ReformerByteTokenizer gives the id 106 for token 0*ids 0 to 39*");
   g_clear_object (&generator);
 
   /* a model of which no id is text */
@@ -489,21 +452,21 @@ test_mistakes (void)
   small = reformer_model_new (device, config);
   generator = reformer_generator_new (small, NULL);
   g_assert_null (reformer_generator_next_piece (generator, NULL, &error));
-  assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_MISMATCH, "ReformerByteTokenizer*none of the model's 2*");
+  test_assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_MISMATCH, "ReformerByteTokenizer*none of the model's 2*");
   g_clear_object (&generator);
 
   /* settings, which then can be mended */
   generator = reformer_generator_new (model, NULL);
   reformer_generator_set_temperature (generator, -0.5);
   g_assert_null (reformer_generator_next_piece (generator, NULL, &error));
-  assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "temperature is -0.5*");
+  test_assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "temperature is -0.5*");
   reformer_generator_set_temperature (generator, 1);
   reformer_generator_set_top_p (generator, 2);
   g_assert_null (reformer_generator_generate (generator, NULL, &error));
-  assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "top-p is 2*");
+  test_assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "top-p is 2*");
   reformer_generator_set_top_p (generator, 1);
   reformer_generator_set_max_tokens (generator, 3);
-  g_free (generate (generator));
+  g_free (test_generate (generator));
 }
 
 /* Weights that are no numbers. */
@@ -511,7 +474,7 @@ static void
 test_not_numbers (void)
 {
   g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerModel) model = byte_model (device, "local");
+  g_autoptr (ReformerModel) model = test_byte_model (device, "local");
   g_autoptr (ReformerGenerator) generator = reformer_generator_new (model, NULL);
   g_autoptr (GError) error = NULL;
   g_autofree float *values = g_new (float, 64);
@@ -525,7 +488,7 @@ test_not_numbers (void)
     {
       reformer_generator_set_temperature (generator, temperature);
       g_assert_null (reformer_generator_generate (generator, NULL, &error));
-      assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_FAILED, "token 0: the logit of id 2 is *nan*");
+      test_assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_FAILED, "token 0: the logit of id 2 is *nan*");
     }
 }
 
@@ -545,7 +508,7 @@ test_tokenizers (void)
   generator = reformer_generator_new (model, (ReformerTokenizer *) well);
   reformer_generator_set_prompt (generator, "abc");
   reformer_generator_set_max_tokens (generator, 40);
-  text = generate (generator);
+  text = test_generate (generator);
   g_assert_cmpuint (strlen (text), ==, 40);
   for (gsize i = 0; text[i] != '\0'; i++)
     g_assert_true (g_ascii_islower (text[i]) || text[i] == '?');
@@ -560,300 +523,6 @@ test_tokenizers (void)
       g_assert_nonnull (error);
       g_test_message ("%s", error->message);
     }
-}
-
-/* ---- Cancelling, and one call at a time ---- */
-
-typedef struct
-{
-  GCancellable *cancellable;
-  guint         after;
-  guint         n;
-  GError       *pending;
-  GString      *text;
-  GThread      *thread;
-  gboolean      done;
-} Watch;
-
-static void
-on_token (ReformerGenerator *generator,
-          ReformerPiece     *piece,
-          Watch             *watch)
-{
-  g_assert_true (watch->thread == NULL || watch->thread == g_thread_self ());
-  g_assert_false (watch->done); /* every piece before the callback */
-  g_string_append (watch->text, reformer_piece_get_text (piece));
-  if (++watch->n == watch->after && watch->cancellable != NULL)
-    g_cancellable_cancel (watch->cancellable);
-}
-
-static void
-call_again (ReformerGenerator *generator,
-            ReformerPiece     *piece,
-            Watch             *watch)
-{
-  if (watch->pending == NULL)
-    g_assert_null (reformer_generator_next_piece (generator, NULL, &watch->pending));
-}
-
-/* A text that was cancelled goes on, to the same end. */
-static void
-test_cancel (void)
-{
-  g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerModel) model = byte_model (device, "local,lsh");
-  g_autoptr (ReformerGenerator) generator = g_object_new (REFORMER_TYPE_GENERATOR, "model", model, "prompt", "ab", "max-tokens", 40, NULL);
-  g_autoptr (GCancellable) cancelled = g_cancellable_new ();
-  g_autofree char *whole = generate (generator);
-  g_autoptr (GError) error = NULL;
-
-  g_cancellable_cancel (cancelled);
-  for (guint after = 0; after < 6; after++)
-    {
-      g_autoptr (GString) text = g_string_new (NULL);
-      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-      Watch watch = { .cancellable = cancellable, .after = 7 * after + 1, .text = text };
-      const gulong id = g_signal_connect (generator, "token", G_CALLBACK (on_token), &watch);
-      ReformerPiece *piece;
-
-      if (watch.after < 40)
-        {
-          g_assert_null (reformer_generator_generate (generator, cancellable, &error));
-          assert_error (&error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*");
-          g_assert_cmpuint (reformer_generator_get_n_tokens (generator), ==, watch.after);
-        }
-      g_assert_null (reformer_generator_next_piece (generator, cancelled, &error));
-      assert_error (&error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*");
-      while ((piece = reformer_generator_next_piece (generator, NULL, &error)) != NULL)
-        g_object_unref (piece);
-      g_assert_no_error (error);
-      g_assert_cmpstr (text->str, ==, whole);
-      g_signal_handler_disconnect (generator, id);
-    }
-}
-
-static void
-test_one_at_a_time (void)
-{
-  g_autoptr (ReformerGenerator) generator = script_generator ("abc", 3);
-  Watch watch = { .n = 0 };
-  g_autofree char *text = NULL;
-
-  g_signal_connect (generator, "token", G_CALLBACK (call_again), &watch);
-  text = generate (generator);
-  g_assert_cmpstr (text, ==, "abc");
-  assert_error (&watch.pending, G_IO_ERROR, G_IO_ERROR_PENDING, "*at work already*");
-}
-
-/* ---- In a thread ---- */
-
-static void
-keep_result (GObject      *object,
-             GAsyncResult *result,
-             gpointer      data)
-{
-  *(GAsyncResult **) data = g_object_ref (result);
-}
-
-static void
-mark_done (GObject      *object,
-           GAsyncResult *result,
-           gpointer      data)
-{
-  Watch *watch = data;
-  g_autoptr (GError) error = NULL;
-  g_autofree char *text = reformer_generator_generate_finish (REFORMER_GENERATOR (object), result, &error);
-
-  g_assert_no_error (error);
-  g_assert_cmpstr (text, ==, watch->text->str);
-  watch->done = TRUE;
-}
-
-static GAsyncResult *
-wait_for (GAsyncResult **result)
-{
-  while (*result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  return *result;
-}
-
-static void
-test_async (void)
-{
-  g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerConfig) config = test_config ("local,lsh");
-  g_autoptr (ReformerModel) model = NULL;
-  g_autoptr (TestTokenizer) tokenizer = test_tokenizer_new (TEST_WELL);
-  g_autoptr (ReformerGenerator) generator = NULL;
-  g_autoptr (GString) text = g_string_new (NULL);
-  g_autoptr (GString) some = g_string_new (NULL);
-  Watch watch = { .text = text, .thread = g_thread_self () };
-  g_autofree char *want = NULL;
-  g_autoptr (GError) error = NULL;
-  guint n = 0;
-
-  g_object_set (config, "vocab-size", 30, NULL);
-  model = reformer_model_new (device, config);
-  generator = g_object_new (REFORMER_TYPE_GENERATOR, "model", model, "tokenizer", tokenizer, "prompt", "ab", "max-tokens", 25, NULL);
-  want = generate (generator);
-
-  /* the whole: pieces before the end, all in this thread, and the tokenizer too, which is not the library's */
-  tokenizer->thread = NULL;
-  g_signal_connect (generator, "token", G_CALLBACK (on_token), &watch);
-  reformer_generator_generate_async (generator, NULL, mark_done, &watch);
-  g_assert_null (reformer_generator_next_piece (generator, NULL, &error));
-  assert_error (&error, G_IO_ERROR, G_IO_ERROR_PENDING, "*at work already*");
-  while (!watch.done)
-    g_main_context_iteration (NULL, TRUE);
-  g_assert_cmpstr (text->str, ==, want);
-  g_assert_cmpuint (watch.n, ==, 25);
-  g_assert_true (tokenizer->thread == g_thread_self ());
-  g_signal_handlers_disconnect_by_data (generator, &watch);
-
-  /* piece by piece */
-  reformer_generator_restart (generator);
-  for (;;)
-    {
-      g_autoptr (GAsyncResult) result = NULL;
-      g_autoptr (ReformerPiece) piece = NULL;
-
-      reformer_generator_next_piece_async (generator, NULL, keep_result, &result);
-      piece = reformer_generator_next_piece_finish (generator, wait_for (&result), &error);
-      g_assert_no_error (error);
-      if (piece == NULL)
-        break;
-      n++;
-      g_string_append (some, reformer_piece_get_text (piece));
-    }
-  g_assert_cmpuint (n, ==, 25);
-  g_assert_cmpstr (some->str, ==, want);
-  g_assert_cmpint (reformer_generator_get_end (generator), ==, REFORMER_GENERATION_END_TOKENS);
-}
-
-/* The text is in no thread of the caller's; errors and cancellations come through the callback. */
-static void
-test_async_errors (void)
-{
-  g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerModel) model = byte_model (device, "local,lsh");
-  g_autoptr (ReformerGenerator) generator = g_object_new (REFORMER_TYPE_GENERATOR, "model", model, "prompt", "ab", "max-tokens", 50, NULL);
-  g_autoptr (GError) error = NULL;
-  g_autofree char *want = NULL;
-
-  {
-    g_autoptr (GAsyncResult) result = NULL;
-    g_autoptr (GAsyncResult) busy = NULL;
-
-    reformer_generator_generate_async (generator, NULL, keep_result, &result);
-    reformer_generator_generate_async (generator, NULL, keep_result, &busy);
-    g_assert_null (reformer_generator_generate_finish (generator, wait_for (&busy), &error));
-    assert_error (&error, G_IO_ERROR, G_IO_ERROR_PENDING, "*at work already*");
-    want = reformer_generator_generate_finish (generator, wait_for (&result), &error);
-    g_assert_no_error (error);
-  }
-  {
-    g_autoptr (GAsyncResult) result = NULL;
-
-    reformer_generator_set_temperature (generator, -1);
-    reformer_generator_generate_async (generator, NULL, keep_result, &result);
-    g_assert_null (reformer_generator_generate_finish (generator, wait_for (&result), &error));
-    assert_error (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "temperature is -1*");
-  }
-  reformer_generator_set_temperature (generator, 1);
-  for (guint after = 1; after < 50; after += 12)
-    {
-      g_autoptr (GString) text = g_string_new (NULL);
-      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-      g_autoptr (GAsyncResult) result = NULL;
-      Watch watch = { .cancellable = cancellable, .after = after, .text = text, .thread = g_thread_self () };
-      const gulong id = g_signal_connect (generator, "token", G_CALLBACK (on_token), &watch);
-      g_autofree char *whole = NULL;
-      ReformerPiece *piece;
-
-      reformer_generator_generate_async (generator, cancellable, keep_result, &result);
-      whole = reformer_generator_generate_finish (generator, wait_for (&result), &error);
-      if (whole == NULL)
-        assert_error (&error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*");
-      while ((piece = reformer_generator_next_piece (generator, NULL, &error)) != NULL)
-        g_object_unref (piece);
-      g_assert_no_error (error);
-      g_assert_cmpstr (text->str, ==, want);
-      g_signal_handler_disconnect (generator, id);
-    }
-}
-
-/* At any moment: the work stops soon, also in the middle of a long prompt, and the text goes on as if nothing had been. */
-static void
-test_async_moments (void)
-{
-  const int shape[2] = { 64, 64 };
-  g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerConfig) config = test_config ("local,lsh");
-  g_autoptr (ReformerModel) model = NULL;
-  g_autofree char *prompt = g_strnfill (4000, 'a'), *want = NULL;
-  g_autoptr (ReformerGenerator) generator = NULL;
-  g_autoptr (GRand) rand = g_rand_new_with_seed (3);
-  gint64 start, whole, slowest = 0;
-
-  if (test_device_slow (device))
-    {
-      g_test_skip ("4,000 tokens take too long here");
-      return;
-    }
-  reformer_config_set_axial_pos_shape (config, shape, 2);
-  g_object_set (config, "vocab-size", 258, "max-position-embeddings", 4096, NULL);
-  model = reformer_model_new (device, config);
-  generator = g_object_new (REFORMER_TYPE_GENERATOR, "model", model, "prompt", prompt, "max-tokens", 5, NULL);
-  g_free (generate (generator));
-  start = g_get_monotonic_time ();
-  want = generate (generator);
-  whole = g_get_monotonic_time () - start;
-  for (int i = 0; i < 10; i++)
-    {
-      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-      g_autoptr (GAsyncResult) result = NULL;
-      g_autoptr (GString) text = g_string_new (NULL);
-      g_autoptr (GError) error = NULL;
-      g_autofree char *made = NULL;
-      Watch watch = { .text = text };
-      const gulong id = g_signal_connect (generator, "token", G_CALLBACK (on_token), &watch);
-      ReformerPiece *piece;
-
-      reformer_generator_generate_async (generator, cancellable, keep_result, &result);
-      g_usleep ((gulong) g_rand_int_range (rand, 0, (gint32) whole + 1));
-      g_cancellable_cancel (cancellable);
-      start = g_get_monotonic_time ();
-      made = reformer_generator_generate_finish (generator, wait_for (&result), &error);
-      slowest = MAX (slowest, g_get_monotonic_time () - start);
-      g_assert_true (made != NULL || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED));
-      g_clear_error (&error);
-      while ((piece = reformer_generator_next_piece (generator, NULL, &error)) != NULL)
-        g_object_unref (piece);
-      g_assert_no_error (error);
-      g_assert_cmpstr (text->str, ==, want);
-      g_signal_handler_disconnect (generator, id);
-    }
-  g_test_message ("the whole takes %.1f ms; after cancelling at most %.1f ms", (double) whole / 1e3, (double) slowest / 1e3);
-  g_assert_cmpint (slowest, <, 1000000); /* 250 ms, if nobody else were at work here */
-}
-
-/* A generator that nobody holds any more while it works is freed when it is done. */
-static void
-test_async_dropped (void)
-{
-  g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerModel) model = byte_model (device, "local");
-  ReformerGenerator *generator = g_object_new (REFORMER_TYPE_GENERATOR, "model", model, "max-tokens", 5, NULL);
-  GAsyncResult *result = NULL;
-
-  g_object_add_weak_pointer (G_OBJECT (generator), (gpointer *) &generator);
-  reformer_generator_generate_async (generator, NULL, keep_result, &result);
-  g_object_unref (generator);
-  wait_for (&result);
-  g_object_unref (result);
-  for (int i = 0; i < 1000 && generator != NULL; i++)
-    g_usleep (1000);
-  g_assert_null (generator);
 }
 
 int
@@ -877,11 +546,5 @@ main (int    argc,
   g_test_add_func ("/generator/mistakes", test_mistakes);
   g_test_add_func ("/generator/not-numbers", test_not_numbers);
   g_test_add_func ("/generator/tokenizers", test_tokenizers);
-  g_test_add_func ("/generator/cancel", test_cancel);
-  g_test_add_func ("/generator/one-at-a-time", test_one_at_a_time);
-  g_test_add_func ("/generator/async", test_async);
-  g_test_add_func ("/generator/async-errors", test_async_errors);
-  g_test_add_func ("/generator/async-moments", test_async_moments);
-  g_test_add_func ("/generator/async-dropped", test_async_dropped);
   return g_test_run ();
 }

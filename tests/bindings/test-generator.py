@@ -2,6 +2,7 @@
 """Texts and sessions in Python."""
 
 import os
+import threading
 
 import gi
 
@@ -117,6 +118,28 @@ def test_tokenizer():
     one.generate_async(None, lambda source, result: [results.append(source.generate_finish(result)), loop.quit()])
     loop.run()
     assert results == [text]
+
+
+class Nothing(Reformer.Layer):
+    """Adds nothing, and remembers who called."""
+
+    callers = set()
+
+    def do_forward(self, x, tape):
+        self.callers.add(threading.get_ident())
+        return numpy.zeros_like(numpy.asarray(x))
+
+
+def test_layer():
+    own = Reformer.Model.load(device, Gio.File.new_for_path(FOLDER), None)
+    own.get_stack().insert(1, 'nothing', Nothing())
+    loop = GLib.MainLoop()
+    results = []
+    one = Reformer.Generator(model=own, prompt='\x01\x05', max_tokens=12)
+    one.generate_async(None, lambda source, result: [results.append(source.generate_finish(result)), loop.quit()])
+    loop.run()
+    assert results == [generator().generate(None)]
+    assert Nothing.callers == {threading.get_ident()}
 
 
 def test_session():
