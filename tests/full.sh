@@ -17,4 +17,7 @@ $peers tests/fuzz/safetensors-differential.py build/tests/safetensors-driver --f
 echo "== speed beside transformers"
 meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/speed.py" "$peers" 16384 3 || failed=1
 
+echo "== the duplication task of the Reformer's paper"
+meson devenv -C build /usr/bin/python3 "$PWD/tests/results/duplication.py" || failed=1
+
 exit $failed
