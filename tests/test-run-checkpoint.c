@@ -11,6 +11,7 @@
 #include <libreformer/training/reformer-trainer-error.h>
 
 #include "compute/home.h"
+#include "files/reading.h"
 #include "folders.h"
 #include "training/optimizer-private.h"
 #include "training/properties.h"
@@ -355,13 +356,28 @@ test_best_without_checkpoint (void)
   test_folder_delete (folder);
 }
 
+/* 0 is no step that was evaluated. */
+static void
+test_no_best (void)
+{
+  g_autofree char *folder = test_folder_new (), *below = g_build_filename (folder, "checkpoints", NULL), *list = NULL;
+  g_autoptr (TestRun) run = test_run_new (3, TRUE);
+
+  test_run_save (run, folder, 0, 2);
+  list = test_folder_list (below);
+  g_assert_cmpstr (list, ==, "step-0");
+  test_folder_delete (folder);
+}
+
 /* What dead writers left goes with the next save; what is somebody else's stays. */
 static void
 test_leftovers (void)
 {
   static const char *const dead[] = { ".step-3.tmp-abcdef", ".step-9.tmp-000000", ".step-2.old-zzzzzz" };
   g_autofree char *folder = test_folder_new (), *below = g_build_filename (folder, "checkpoints", NULL), *list = NULL, *first = NULL, *notes = NULL;
+  g_autofree char *weights = g_build_filename (folder, "model.safetensors", NULL);
   g_autoptr (TestRun) run = test_run_new (3, FALSE);
+  GStatBuf status;
 
   test_run_save (run, folder, 2, 1);
   for (guint i = 0; i < G_N_ELEMENTS (dead); i++)
@@ -383,6 +399,8 @@ test_leftovers (void)
   g_assert_cmpstr (list, ==, "best step-2 step-4");
   notes = test_folder_list (first);
   g_assert_cmpstr (notes, ==, "notes.txt");
+  g_assert_cmpint (g_stat (weights, &status), ==, 0);
+  g_assert_cmpuint (status.st_nlink, ==, 2); /* a link, no copy */
   test_folder_delete (folder);
 }
 
@@ -430,6 +448,10 @@ test_copy (void)
   g_autofree char *folder = test_folder_new (), *link = g_build_filename (folder, "checkpoints", NULL), *path = NULL, *a = NULL, *b = NULL;
   g_autofree char *elsewhere = g_strdup ("/dev/shm/reformer-XXXXXX");
   g_autoptr (TestRun) run = NULL;
+  g_autofree gint32 *bytes = NULL;
+  g_autofree char *large = NULL;
+  const gsize n = REFORMER_FILE_PIECE + 12;
+  gsize size;
   GStatBuf here, there;
 
   if (mkdtemp (elsewhere) == NULL || g_stat (elsewhere, &there) != 0 || g_stat (folder, &here) != 0 || here.st_dev == there.st_dev)
@@ -448,6 +470,14 @@ test_copy (void)
   b = test_file_hash (folder, "model.safetensors");
   g_assert_cmpstr (a, ==, b);
   test_run_restore (run, folder, NULL);
+
+  /* also what is larger than the pieces that are copied at a time */
+  bytes = g_malloc (n);
+  test_fill_int (bytes, n / sizeof *bytes, G_MAXINT, 3);
+  test_file_write (path, "model.safetensors", (const char *) bytes, (gssize) n);
+  g_assert_true (reformer_checkpoint_publish (folder, 2, NULL));
+  large = test_file_read (folder, "model.safetensors", &size);
+  g_assert_cmpmem (large, size, bytes, n);
   test_folder_delete (elsewhere);
   test_folder_delete (folder);
 }
@@ -509,7 +539,8 @@ typedef struct
 {
   ReformerSchedule parent_instance;
   int              number;
-  GThread         *thread; /* that asked last */
+  GThread         *asked; /* the threads that did so last */
+  GThread         *told;
 } TestSchedule;
 
 typedef struct
@@ -526,7 +557,7 @@ test_schedule_get_property (GObject    *object,
                             GValue     *value,
                             GParamSpec *pspec)
 {
-  ((TestSchedule *) object)->thread = g_thread_self ();
+  ((TestSchedule *) object)->asked = g_thread_self ();
   g_value_set_int (value, ((TestSchedule *) object)->number);
 }
 
@@ -536,7 +567,7 @@ test_schedule_set_property (GObject      *object,
                             const GValue *value,
                             GParamSpec   *pspec)
 {
-  ((TestSchedule *) object)->thread = g_thread_self ();
+  ((TestSchedule *) object)->told = g_thread_self ();
   ((TestSchedule *) object)->number = g_value_get_int (value);
 }
 
@@ -586,14 +617,16 @@ test_settings_at_home (void)
 {
   g_autoptr (json_t) root = json_object ();
   Work w = { g_object_new (test_schedule_get_type (), "number", 3, "warmup-steps", 5, NULL), root, 0 };
-  GThread *thread = g_thread_new ("work", work, &w);
+  GThread *thread;
   g_autofree char *text = NULL;
 
-  w.schedule->thread = NULL;
+  w.schedule->told = NULL;
+  thread = g_thread_new ("work", work, &w);
   while (!g_atomic_int_get (&w.done))
     g_main_context_iteration (NULL, TRUE);
   g_thread_join (thread);
-  g_assert_true (w.schedule->thread == g_thread_self ());
+  g_assert_true (w.schedule->asked == g_thread_self ());
+  g_assert_true (w.schedule->told == g_thread_self ());
   g_assert_cmpint (w.schedule->number, ==, 7);
   text = reformer_json_to_text (root, REFORMER_JSON_LINE);
   g_assert_nonnull (strstr (text, "\"warmup-steps\": 5"));
@@ -615,6 +648,7 @@ main (int   argc,
   g_test_add_func ("/run-checkpoint/other-names", test_other_names);
   g_test_add_func ("/run-checkpoint/links", test_links);
   g_test_add_func ("/run-checkpoint/best-without-checkpoint", test_best_without_checkpoint);
+  g_test_add_func ("/run-checkpoint/no-best", test_no_best);
   g_test_add_func ("/run-checkpoint/leftovers", test_leftovers);
   g_test_add_func ("/run-checkpoint/again", test_again);
   g_test_add_func ("/run-checkpoint/later", test_later);
