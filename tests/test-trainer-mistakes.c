@@ -317,9 +317,10 @@ static GType test_factor_get_type (void);
 G_DEFINE_TYPE (TestFactor, test_factor, REFORMER_TYPE_SCHEDULE)
 
 static double
-test_factor_compute_factor (ReformerSchedule *schedule,
-                            guint             step,
-                            guint             total_steps)
+test_factor_compute_factor (ReformerSchedule  *schedule,
+                            guint              step,
+                            guint              total_steps,
+                            GError           **error)
 {
   return ((TestFactor *) schedule)->factor;
 }
