@@ -585,7 +585,7 @@ test_cancel (void)
   assert_same_state (got, wanted);
   g_assert_cmpuint (g_list_model_get_n_items (reformer_trainer_get_history (trainer)), ==, STEPS);
   g_assert_cmpuint (g_list_model_get_n_items (reformer_trainer_get_evaluations (trainer)), ==, STEPS / 3);
-  g_assert_cmpuint (times->len, >=, 3);
+  g_assert_cmpuint (times->len, >, 0);
   g_array_sort (times, compare_times);
   g_test_message ("%u times in steps of %.1f ms; ended within %.1f ms, half of them within %.1f ms", times->len, (double) step_time / 1000,
                   (double) g_array_index (times, gint64, times->len - 1) / 1000, (double) g_array_index (times, gint64, times->len / 2) / 1000);
