@@ -126,6 +126,8 @@ new_model (ReformerDevice *device,
     g_object_set (config, name, value != 0, NULL);
   else if (name != NULL)
     g_object_set (config, name, value, NULL);
+  if (name != NULL && g_str_equal (name, "max-position-embeddings"))
+    reformer_config_set_axial_pos_shape (config, (const int[]) { 8, value / 8 }, 2);
   model = reformer_model_new (device, config);
   for (guint i = 0; all[i] != NULL; i++)
     {
@@ -520,15 +522,38 @@ test_repeats (void)
     }
 }
 
+/* What is kept grows with the text. */
+static void
+test_growing (void)
+{
+  const int T = 300;
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerModel) model = new_model (device, "full,local", "max-position-embeddings", 1024);
+  g_autoptr (ReformerSession) session = reformer_session_new (model);
+  g_autofree gint32 *ids = new_ids (2, T);
+
+  for (int from = 0, n = 1; from < T; from += n, n = 1 + from % 7)
+    {
+      const int end = MIN (T, from + n);
+      g_autofree float *logits = feed (session, ids, 2, T, from, end);
+
+      if (from % 5 == 0 || end == T)
+        {
+          g_autofree double *want = whole (model, ids, 2, T, end);
+
+          assert_close ("a long text", logits, want, 2 * VOCABULARY, TOLERANCE);
+        }
+    }
+}
+
 /* A session of local layers keeps no more after many tokens than after some. */
 static void
 test_memory (void)
 {
-  const int shape[2] = { 32, 32 }, T = 600;
+  const int T = 600;
   g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerConfig) config = test_config ("local,local");
-  g_autoptr (ReformerModel) model = NULL;
-  g_autoptr (ReformerSession) session = NULL;
+  g_autoptr (ReformerModel) model = new_model (device, "local,local", "max-position-embeddings", 1024);
+  g_autoptr (ReformerSession) session = reformer_session_new (model);
   g_autofree gint32 *ids = new_ids (1, T);
   guint64 used = 0, most = 0;
 
@@ -537,10 +562,6 @@ test_memory (void)
       g_test_skip ("600 tokens take too long here");
       return;
     }
-  reformer_config_set_axial_pos_shape (config, shape, 2);
-  g_object_set (config, "max-position-embeddings", 1024, NULL);
-  model = reformer_model_new (device, config);
-  session = reformer_session_new (model);
   for (int from = 0; from < T; from++)
     {
       g_autofree float *logits = feed (session, ids, 1, T, from, from + 1);
@@ -644,12 +665,12 @@ static void
 test_failing_piece (void)
 {
   g_autoptr (ReformerDevice) device = test_device ();
-  g_autofree gint32 *ids = new_ids (1, 60);
+  g_autofree gint32 *ids = new_ids (1, 200);
   g_autofree float *want = NULL;
 
   for (int failing = 0; failing <= 3; failing++)
     {
-      g_autoptr (ReformerModel) model = new_model (device, "local,lsh,full", NULL, 0);
+      g_autoptr (ReformerModel) model = new_model (device, "local,lsh,full", "max-position-embeddings", 1024);
       g_autoptr (ReformerSession) session = reformer_session_new (model);
       g_autoptr (ReformerLayer) mean = g_object_new (test_mean_get_type (), NULL);
       g_autoptr (ReformerTensor) other = NULL;
@@ -666,10 +687,10 @@ test_failing_piece (void)
 
           if (failing == i + 1)
             {
-              other = slice (device, ids, 1, 60, 2, 2 + end - from);
+              other = slice (device, ids, 1, 200, 2, 150); /* longer than what comes then, so that the arrays must grow */
               assert_refuses (session, other, NULL, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "the layer does not want to");
             }
-          logits = feed (session, ids, 1, 60, from, end);
+          logits = feed (session, ids, 1, 200, from, end);
           from = end;
           if (i < 2)
             continue;
@@ -718,6 +739,7 @@ main (int    argc,
   g_test_add_data_func ("/session/lsh/lsh", "lsh,lsh", test_lsh);
   g_test_add_data_func ("/session/lsh/mixed", "local,lsh,full,lsh", test_lsh);
   g_test_add_func ("/session/repeats", test_repeats);
+  g_test_add_func ("/session/growing", test_growing);
   g_test_add_func ("/session/memory", test_memory);
   g_test_add_func ("/session/mistakes", test_mistakes);
   g_test_add_func ("/session/head", test_head);

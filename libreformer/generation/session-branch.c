@@ -124,7 +124,7 @@ look_back (ReformerSessionBranch *self,
 
 /* ---- What is kept ---- */
 
-/* Rows from token `from` on, `count` in each row of the batch, to place `at` of an array whose first token is `first`. */
+/* The inputs of tokens `from` to `end`, for each row of the batch, from one array to another; each has so many tokens, the first of which is given. */
 static void
 copy_rows (const ReformerSessionPiece *piece,
            ReformerTensor             *source,
@@ -152,8 +152,10 @@ keep (ReformerSessionBranch      *self,
   ReformerRun *run = reformer_tape_get_run (piece->tape);
   const gint64 first = look_back (self, piece->end), most = reformer_config_get_max_length (piece->model->config);
   const gint64 from = MAX (first, piece->start);
+  const char *part;
   gint64 capacity;
 
+  g_clear_object (&self->next); /* of a piece that failed */
   if (first == piece->end)
     return;
   if (self->kept != NULL && first < piece->start && piece->end - self->first <= self->capacity)
@@ -163,8 +165,9 @@ keep (ReformerSessionBranch      *self,
     }
   capacity = MAX (piece->end - first + SLACK, self->kept != NULL ? 2 * (piece->end - first) : 0);
   capacity = MIN (capacity, most - first);
-  g_clear_object (&self->next); /* of a piece that failed */
+  part = reformer_run_part (run, "kept inputs");
   self->next = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) piece->B, capacity, (gint64) piece->H);
+  reformer_run_part (run, part);
   if (self->next == NULL)
     return;
   self->next_first = first;
@@ -222,15 +225,18 @@ run_window (ReformerSessionBranch      *self,
   g_autoptr (ReformerTensor) inputs = NULL;
   g_autoptr (ReformerTensor) outputs = NULL;
   g_autoptr (ReformerTensor) mask = NULL;
+  const char *part;
 
   if (from == piece->start && padded == piece->n)
     {
       reformer_layer_accumulate (self->layer, x, target, piece->tape);
       return;
     }
+  part = reformer_run_part (run, "streams");
   outputs = zeros (run, B, padded, H);
   inputs = padded > length ? zeros (run, B, padded, H) : reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, B, padded, H);
   mask = padding_mask (run, B, length, padded);
+  reformer_run_part (run, part);
   if (!reformer_run_ok (run))
     return;
   if (from < piece->start)

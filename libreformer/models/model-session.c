@@ -50,6 +50,7 @@ reformer_model_read_piece (ReformerModel  *self,
   g_autofree gint64 *shape = reformer_tensor_get_shape (tokens, &n_dims);
   g_autofree gint32 *ids = NULL;
   ReformerTensor *copy;
+  const char *part;
 
   if (!check_shape (self, tokens, shape, n_dims, start, run))
     return NULL;
@@ -68,7 +69,9 @@ reformer_model_read_piece (ReformerModel  *self,
       reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT,
                          "tokens: the id %d at row %" G_GSIZE_FORMAT ", position %" G_GINT64_FORMAT "; wanted 0 to %d (vocab_size is %d)", ids[i], i / (gsize) *n,
                          start + (gint64) (i % (gsize) *n), vocabulary - 1, vocabulary);
+  part = reformer_run_part (run, "tokens");
   copy = reformer_run_new (run, REFORMER_DTYPE_INT32, 2, shape[0], shape[1]);
+  reformer_run_part (run, part);
   if (copy != NULL)
     reformer_run_write (run, reformer_span (copy), ids, count);
   return copy;
@@ -85,9 +88,11 @@ reformer_model_embed_piece (ReformerModel   *self,
   ReformerRun *run = reformer_tape_get_run (tape);
   const gint64 H = reformer_config_get_hidden_size (self->config);
   const ReformerRows rows = { 0, (gsize) B * (gsize) n, (gsize) n };
+  const char *part = reformer_run_part (run, "streams");
 
   for (int i = 0; i < 2; i++)
     streams[i] = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) B, (gint64) n, H);
+  reformer_run_part (run, part);
   if (!reformer_run_ok (run))
     return;
   reformer_embedding_run_forward (self->embedding, reformer_span (tokens), reformer_span (streams[0]), &rows, tape);
