@@ -129,6 +129,26 @@ test_samples_put (TestSamples  *self,
   self->samples->pdata[index] = reformer_sample_new (tokens, kept, wanted);
 }
 
+TestSamples *
+test_samples_new_uneven (void)
+{
+  TestSamples *samples = test_samples_new (8, 32, 40);
+  gint32 ids[32], labels[32];
+  guint8 mask[32];
+
+  for (int i = 0; i < 32; i++)
+    {
+      ids[i] = 1 + i % 39;
+      labels[i] = i % 3 == 0 ? 1 + (i * 7) % 39 : -100;
+      mask[i] = i < 11;
+    }
+  test_samples_put (samples, 1, ids, mask, NULL, 32);
+  test_samples_put (samples, 2, ids, NULL, labels, 32);
+  test_samples_put (samples, 4, ids, NULL, NULL, 5);
+  test_samples_put (samples, 6, ids, mask, labels, 20);
+  return samples;
+}
+
 /* ---- Training ---- */
 
 ReformerModel *

@@ -46,6 +46,9 @@ void            test_samples_put      (TestSamples     *self,
                                        const gint32    *labels,
                                        gsize            n);
 
+/* 8 samples of at most 32 ids with unequal numbers of targets: short ones, masks, labels of their own. */
+TestSamples    *test_samples_new_uneven (void);
+
 /* A model as test_config() makes, with these dropouts. */
 ReformerModel   *test_training_model  (ReformerDevice  *device,
                                        const char      *kinds,
