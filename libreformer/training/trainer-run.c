@@ -15,6 +15,13 @@ is_due (guint interval,
   return interval > 0 && step > 0 && step % interval == 0;
 }
 
+/* What the best evaluation saw is worth a checkpoint, whenever the next one is due. */
+static gboolean
+is_best (const ReformerTrainingState *state)
+{
+  return state->best_step > 0 && state->best_step == state->step && state->evaluated_step == state->step;
+}
+
 /* Evaluates, and says whether that was once too often without getting better. */
 static gboolean
 evaluate (ReformerTrainerJob  *job,
@@ -82,7 +89,7 @@ loop (ReformerTrainerJob  *job,
     {
       if (is_due (job->settings.evaluation_interval, state->step) && state->evaluated_step != state->step && !evaluate (job, &enough, error))
         return FALSE;
-      if (is_due (job->settings.checkpoint_interval, state->step) && self->saved_step != state->step && !reformer_trainer_save (job, error))
+      if ((is_due (job->settings.checkpoint_interval, state->step) || is_best (state)) && self->saved_step != state->step && !reformer_trainer_save (job, error))
         return FALSE;
       if (enough || state->step >= job->end)
         break;

@@ -113,8 +113,8 @@ reformer_trainer_install_settings (GParamSpec **props)
   /**
    * ReformerTrainer:checkpoint-interval:
    *
-   * The number of steps from one checkpoint to the next, 0 for one at the end alone. Nothing is saved without [property@Trainer:folder]. A multiple
-   * of [property@Trainer:evaluation-interval] lets the best weights be among those that are kept.
+   * The number of steps from one checkpoint to the next, 0 for one at the end alone. What an evaluation found better than all
+   * before is saved too. Nothing is saved without [property@Trainer:folder].
    */
   /**
    * ReformerTrainer:checkpoints-kept:
