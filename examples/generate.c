@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Writes on from a prompt, piece by piece, as a trained model would: generate [FOLDER [PROMPT [TOKENS]]] */
+/* Writes on from a prompt, piece by piece, as a trained model would: generate [FOLDER [PROMPT [TOKENS]]]
+ * Made by: cc generate.c -o generate $(pkg-config --cflags --libs reformer-1.0) */
 #include <libreformer/reformer.h>
 
 static gboolean

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Writes on from a prompt, piece by piece, as a trained model would: generate-vala [FOLDER [PROMPT [TOKENS]]]
+// Made by: valac --pkg reformer-1.0 -X -w -o generate-vala generate.vala
 
 async void generate (string folder, string prompt, uint tokens) throws Error {
     var model = Reformer.Model.load (null, File.new_for_path (folder));

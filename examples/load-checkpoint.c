@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How well a byte model that transformers saved foretells a text: load-checkpoint [FOLDER [FILE]] */
+/* How well a byte model that transformers saved foretells a text: load-checkpoint [FOLDER [FILE]]
+ * Made by: cc load-checkpoint.c -o load-checkpoint $(pkg-config --cflags --libs reformer-1.0) -lm */
 #include <libreformer/reformer.h>
 
 #include <math.h>

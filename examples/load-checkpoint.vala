@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // How well a byte model that transformers saved foretells a text: load-checkpoint-vala [FOLDER [FILE]]
+// Made by: valac --pkg reformer-1.0 -X -w -X -lm -o load-checkpoint-vala load-checkpoint.vala
 
 void measure (string folder, string path) throws Error {
     var model = Reformer.Model.load (null, File.new_for_path (folder));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* An LSH attention layer used alone, forward and backward: one-layer [TOKENS] */
+/* An LSH attention layer used alone, forward and backward: one-layer [TOKENS]
+ * Made by: cc one-layer.c -o one-layer $(pkg-config --cflags --libs reformer-1.0) -lm */
 #include <libreformer/reformer.h>
 
 #include <math.h>

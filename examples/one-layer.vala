@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // An LSH attention layer used alone, forward and backward: one-layer-vala [TOKENS]
+// Made by: valac --pkg reformer-1.0 -X -w -X -lm -o one-layer-vala one-layer.vala
 
 double norm (Reformer.Tensor tensor) throws Error {
     var bytes = tensor.to_bytes ();

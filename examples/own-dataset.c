@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A data set written in C: own-dataset [STEPS] */
+/* A data set written in C: own-dataset [STEPS]
+ * Made by: cc own-dataset.c -o own-dataset $(pkg-config --cflags --libs reformer-1.0) */
 #include <libreformer/reformer.h>
 
 /* Samples of triangle waves with other periods and phases, as levels from 0 to 31. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A data set written in Vala: own-dataset-vala [STEPS]
+// Made by: valac --pkg reformer-1.0 -X -w -o own-dataset-vala own-dataset.vala
 
 // Samples of triangle waves with other periods and phases, as levels from 0 to 31.
 class Waves : Reformer.Dataset {

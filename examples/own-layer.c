@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A layer written in C, put between those of a model and trained with them: own-layer [FILE [STEPS]] */
+/* A layer written in C, put between those of a model and trained with them: own-layer [FILE [STEPS]]
+ * Made by: cc own-layer.c -o own-layer $(pkg-config --cflags --libs reformer-1.0) */
 #include <libreformer/reformer.h>
 
 /* Squeezes each token through a narrow middle. */

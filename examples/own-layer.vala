@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A layer written in Vala, put between those of a model and trained with them: own-layer-vala [FILE [STEPS]]
+// Made by: valac --pkg reformer-1.0 -X -w -o own-layer-vala own-layer.vala
 
 // Squeezes each token through a narrow middle.
 class Adapter : Reformer.Layer {

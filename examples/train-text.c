@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Trains a small model on a text and saves it: train-text [FILE [STEPS [FOLDER]]] */
+/* Trains a small model on a text and saves it: train-text [FILE [STEPS [FOLDER]]]
+ * Made by: cc train-text.c -o train-text $(pkg-config --cflags --libs reformer-1.0) */
 #include <libreformer/reformer.h>
 
 static void

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Trains a small model on a text and saves it: train-text-vala [FILE [STEPS [FOLDER]]]
+// Made by: valac --pkg reformer-1.0 -X -w -o train-text-vala train-text.vala
 
 async void train (string path, uint steps, string folder) throws Error {
     var text = new Reformer.TextDataset (File.new_for_path (path), null); // its last tenth is held out

@@ -51,7 +51,10 @@ LIMITS = {'py': 15, 'js': 17, 'vala': 20, 'c': 30}
 
 def run(name, language, arguments, folder, environment=None):
     command = [part.replace('%s', name) for part in LANGUAGES[language]] + [argument.replace('%s', language) for argument in arguments]
-    return subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+    try:
+        return subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        return subprocess.CompletedProcess(command, 127, b'', str(e).encode())
 
 
 def describe(result):
