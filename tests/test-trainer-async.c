@@ -76,17 +76,18 @@ typedef struct
 static GType test_stairs_get_type (void);
 G_DEFINE_TYPE (TestStairs, test_stairs, REFORMER_TYPE_SCHEDULE)
 
-static double
+static void
 test_stairs_compute_factor (ReformerSchedule  *schedule,
                             guint              step,
                             guint              total_steps,
+                            double            *factor,
                             GError           **error)
 {
   TestStairs *self = (TestStairs *) schedule;
 
   self->calls++;
   self->strangers += g_thread_self () != self->home;
-  return step <= total_steps / 2 ? 1 : 0.5;
+  *factor = step <= total_steps / 2 ? 1 : 0.5;
 }
 
 static void

@@ -316,13 +316,14 @@ typedef struct
 static GType test_factor_get_type (void);
 G_DEFINE_TYPE (TestFactor, test_factor, REFORMER_TYPE_SCHEDULE)
 
-static double
+static void
 test_factor_compute_factor (ReformerSchedule  *schedule,
                             guint              step,
                             guint              total_steps,
+                            double            *factor,
                             GError           **error)
 {
-  return ((TestFactor *) schedule)->factor;
+  *factor = ((TestFactor *) schedule)->factor;
 }
 
 static void

@@ -67,18 +67,17 @@ factor_of_decay (const ReformerSchedulePrivate *priv,
     }
 }
 
-static double
+static void
 reformer_schedule_real_compute_factor (ReformerSchedule  *self,
                                        guint              step,
                                        guint              total_steps,
+                                       double            *factor,
                                        GError           **error)
 {
   const ReformerSchedulePrivate *priv = reformer_schedule_get_instance_private (self);
 
   step = MAX (step, 1);
-  if (step <= priv->warmup_steps)
-    return (double) step / priv->warmup_steps;
-  return factor_of_decay (priv, step, total_steps);
+  *factor = step <= priv->warmup_steps ? (double) step / priv->warmup_steps : factor_of_decay (priv, step, total_steps);
 }
 
 static void
@@ -198,7 +197,7 @@ call_compute_factor (gpointer data)
 {
   FactorCall *call = data;
 
-  call->factor = REFORMER_SCHEDULE_GET_CLASS (call->self)->compute_factor (call->self, call->step, call->total_steps, &call->error);
+  REFORMER_SCHEDULE_GET_CLASS (call->self)->compute_factor (call->self, call->step, call->total_steps, &call->factor, &call->error);
 }
 
 /**
@@ -206,33 +205,33 @@ call_compute_factor (gpointer data)
  * @self: a schedule
  * @step: the step, counted from 1; 0 counts as 1
  * @total_steps: how many steps there will be; 0 if nobody knows, and then linear and cosine do not fall
- * @error: return location for an error
+ * @factor: (out): the factor; not a number where @error is set
+ * @error: return location for an error: what a class written elsewhere reports, or %G_IO_ERROR_CANCELLED where the run was cancelled before it was asked
  *
  * Computes what the optimizer's learning rate is multiplied by at a step.
  *
  * The library's own schedule gives numbers from 0 to 1. A class written elsewhere may give any, and what is negative or not finite must not be trained with:
  * the [class@Trainer] fails with %REFORMER_TRAINER_ERROR_INVALID.
- *
- * Returns: the factor, or not a number with @error set: what a class written elsewhere reports, or %G_IO_ERROR_CANCELLED where the run was cancelled before it was asked
  */
-double
+void
 reformer_schedule_compute_factor (ReformerSchedule  *self,
                                   guint              step,
                                   guint              total_steps,
+                                  double            *factor,
                                   GError           **error)
 {
   FactorCall call = { self, step, total_steps, NAN, NULL };
 
-  g_return_val_if_fail (REFORMER_IS_SCHEDULE (self), NAN);
+  g_return_if_fail (REFORMER_IS_SCHEDULE (self));
+  g_return_if_fail (factor != NULL);
 
   if (reformer_home_is_away (self, G_STRUCT_OFFSET (ReformerScheduleClass, compute_factor)))
     reformer_home_call (call_compute_factor, &call, &call.error);
   else
     call_compute_factor (&call);
-  if (call.error == NULL)
-    return call.factor;
-  g_propagate_error (error, call.error);
-  return NAN;
+  *factor = call.error == NULL ? call.factor : (double) NAN;
+  if (call.error != NULL)
+    g_propagate_error (error, call.error);
 }
 
 /* ---- Settings ---- */

@@ -48,10 +48,11 @@ struct _ReformerScheduleClass
 {
   GObjectClass parent_class;
 
-  double (*compute_factor) (ReformerSchedule  *self,
-                            guint              step,
-                            guint              total_steps,
-                            GError           **error);
+  void (*compute_factor) (ReformerSchedule  *self,
+                          guint              step,
+                          guint              total_steps,
+                          double            *factor,
+                          GError           **error);
 
   /*< private >*/
   gpointer padding[8];
@@ -60,9 +61,10 @@ struct _ReformerScheduleClass
 REFORMER_AVAILABLE_IN_1_0
 ReformerSchedule *reformer_schedule_new                (void);
 REFORMER_AVAILABLE_IN_1_0
-double            reformer_schedule_compute_factor     (ReformerSchedule  *self,
+void              reformer_schedule_compute_factor     (ReformerSchedule  *self,
                                                         guint              step,
                                                         guint              total_steps,
+                                                        double            *factor,
                                                         GError           **error);
 REFORMER_AVAILABLE_IN_1_0
 ReformerDecay     reformer_schedule_get_decay          (ReformerSchedule  *self);

@@ -126,8 +126,9 @@ find_learning_rate (ReformerTrainerJob  *job,
 {
   const double rate = reformer_optimizer_get_learning_rate (job->optimizer);
   g_autoptr (GError) problem = NULL;
-  const double factor = reformer_schedule_compute_factor (job->schedule, step, job->total, &problem);
+  double factor;
 
+  reformer_schedule_compute_factor (job->schedule, step, job->total, &factor, &problem);
   if (problem != NULL || g_cancellable_set_error_if_cancelled (job->cancellable, &problem))
     {
       g_propagate_error (error, g_steal_pointer (&problem));

@@ -103,6 +103,14 @@ function resident() {
 }
 
 run('gjs-training', {
+    'schedule'() {
+        const trainer = make();
+        trainer.train(4, null);
+        const rates = [...trainer.history].map(record => record.learningRate);
+        check(rates.every((rate, i) => rate === 0.1 * (1 / (i + 1))), `${rates}`);
+        check(new Slower().compute_factor(4, 8) === 0.25, 'compute_factor');
+    },
+
     'same'() {
         const [one, two] = [make(), make()];
         BOTH[0](one, 6);

@@ -99,9 +99,10 @@ class Descent : Reformer.Optimizer {
 }
 
 class Slower : Reformer.Schedule {
-    public override double compute_factor (uint step, uint total_steps) throws Error {
+    public override void compute_factor (uint step, uint total_steps, out double factor) throws Error {
+        factor = 0;
         Doing.enter ("compute_factor");
-        return 1.0 / step;
+        factor = 1.0 / step;
     }
 }
 
