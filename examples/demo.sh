@@ -11,7 +11,7 @@ parameters on FILE for about three minutes on two cores, measures it on the last
 FILE, which training never saw, and writes 400 bytes with it. Without FILE the text is the
 Jargon File, 1.7 MB, from Debian's package jargon-text.
 
-  --steps N        steps of training (2000)
+  --steps N        steps of training (2400)
   --seed N         seed of all that is random (0)
   --model FOLDER   where the model goes (demo-model; where there is one, demo-model-2, ...)
   --resume         go on with a run that was stopped: the newest demo-model, or FOLDER
@@ -29,7 +29,7 @@ is_number () {
   esac
 }
 
-steps=2000 seed=0 model='' file='' resume=no
+steps=2400 seed=0 model='' file='' resume=no
 while [ $# -gt 0 ]; do
   case $1 in
     --steps|--seed|--model)

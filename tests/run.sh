@@ -22,7 +22,7 @@ install_packages
 install_intel
 
 echo "== build"
-options="-Ddocs=enabled -Dtests=true -Dexamples=true -Dtool=true -Dpython=/usr/bin/python3"
+options="-Dintrospection=enabled -Ddocs=enabled -Dtests=true -Dexamples=true -Dtool=true -Dpython=/usr/bin/python3"
 [ -n "${CI:-}" ] && options="$options -Dwerror=true"
 if [ -f build/build.ninja ]; then
   meson configure build $options || exit 1
