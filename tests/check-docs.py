@@ -8,7 +8,7 @@ Each page has a folder, empty at first; its blocks run in it one after the other
 
 python, js, vala, c  a program. A first line that is nothing but a comment with a file name is also the name it has in the folder
 sh      line after line. Lines that begin with a word of HERE run in the page's folder, others in the source folder; there `-C build`, and `build/` at the
-        beginning, is taken as BUILD. What installs and builds (tests/run.sh, meson setup, meson compile) brought us here
+        beginning, is taken as BUILD. What installs and builds (examples/demo.sh, tests/run.sh, meson setup, meson compile) brought us here
 json    must be JSON
 text    is not run
 (none)  what the last line of the block before prints: each of its lines must be among the output's, whatever the spaces
@@ -24,7 +24,7 @@ import tempfile
 
 BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.M | re.S)
 NAME = re.compile(r"(?:#|//|/\*) ([a-z0-9-]+\.(?:py|js|vala|c))(?: \*/)?\n")
-BROUGHT = ("tests/run.sh", "meson setup", "meson compile")
+BROUGHT = ("examples/demo.sh", "tests/run.sh", "meson setup", "meson compile")
 HERE = ("reformer", "python3", "gjs", "valac", "cc", "./")
 NEEDED = {"js": "gjs", "vala": "valac", "c": "cc"}
 ENDINGS = {"python": "py"}
