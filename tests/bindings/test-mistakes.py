@@ -296,6 +296,14 @@ class CountingDataset(Reformer.Dataset):
         return list(range(length))
 
 
+def test_numbers_beyond_limits():
+    for kind, name, value, limits in [(Reformer.Trainer, 'batch_size', 0, '1 to 65536'), (Reformer.Trainer, 'history_interval', 0, '1 to 4294967295'),
+                                      (Reformer.AdamW, 'learning_rate', -1, '0.0 to'), (SilentOptimizer, 'learning_rate', -1.5, '0.0 to'),
+                                      (Reformer.Schedule, 'final_factor', 3, '0.0 to 1.0'), (Reformer.TextDataset, 'held_out_fraction', 2, '0.0 to 0.9'),
+                                      (Reformer.Generator, 'temperature', -1, '0.0 to'), (Reformer.Linear, 'in_features', 0, '1 to')]:
+        raises(ValueError, ['%s of %s: %s; wanted %s' % (name, kind.__name__, value, limits)], kind, **{name: value})
+
+
 def test_optimizer_and_schedule():
     def train(**settings):
         trainer = Reformer.Trainer(model=model, dataset=CountingDataset(), sequence_length=8, **settings)

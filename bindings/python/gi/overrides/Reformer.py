@@ -336,9 +336,6 @@ _wrap_subclasses(Layer, (Reformer.model_error_quark, Reformer.ModelError.FAILED)
 
 # ---- Numbers beyond a property's limits, where GObject only warns ----
 
-_layer_init = Layer.__init__
-
-
 def _check_number(object, name, value):
     pspec = object.find_property(name.replace('_', '-')) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
     low, high = getattr(pspec, 'minimum', None), getattr(pspec, 'maximum', None)
@@ -346,10 +343,15 @@ def _check_number(object, name, value):
         raise RangeError('%s of %s: %s; wanted %s to %s' % (name, type(object).__name__, value, low, high))
 
 
-def _init_layer(self, *args, **kwargs):
-    for name, value in kwargs.items():
-        _check_number(self, name, value)
-    _layer_init(self, *args, **kwargs)
+def _check_numbers(cls):
+    init = cls.__init__
+
+    def __init__(self, *args, **kwargs):
+        for name, value in kwargs.items():
+            _check_number(self, name, value)
+        init(self, *args, **kwargs)
+
+    cls.__init__ = __init__
 
 
 _layer_set_target = Layer.set_target
@@ -360,7 +362,8 @@ def _set_target(self, target):
     _layer_set_target(self, target)
 
 
-Layer.__init__ = _init_layer
+for _class in (Layer, Reformer.Dataset, Reformer.Generator, Reformer.Optimizer, Reformer.Schedule, Reformer.TextDataset, Reformer.Trainer):
+    _check_numbers(_class)
 _replace(Layer, 'set_target', _set_target)
 
 
@@ -624,15 +627,8 @@ Generator = Reformer.Generator
 Piece = Reformer.Piece
 Session = Reformer.Session
 
-_generator_init = Generator.__init__
 _generator_set_prompt_bytes = Generator.set_prompt_bytes
 _session_feed = Session.feed
-
-
-def _init_generator(self, *args, **kwargs):
-    for name, value in kwargs.items():
-        _check_number(self, name, value)
-    _generator_init(self, *args, **kwargs)
 
 
 def _pieces(self):
@@ -654,7 +650,6 @@ def _set_prompt_bytes(self, prompt):
     _generator_set_prompt_bytes(self, _as_bytes(prompt))
 
 
-Generator.__init__ = _init_generator
 Generator.__iter__ = _pieces
 Piece.__str__ = Piece.get_text
 Piece.__bytes__ = lambda self: self.get_bytes().get_data() or b''
