@@ -177,6 +177,6 @@ echo "== 400 bytes by the model"
 finished=$(date +%s)
 echo
 echo "The model is in $(show "$model"), made in $((finished - started)) seconds. To try next:"
-echo "  $(show "$tool") generate $(show "$model") --prompt \"A hacker is \" --temperature 0.5"
+echo "  $(show "$tool") generate $(show "$model") --prompt \"There is a \" --temperature 0.5"
 echo "  $(show "$tool") evaluate $(show "$model") --data README.md"
 echo "  $(show "$tool") train $(show "$model") --resume --steps $((2 * steps))"
