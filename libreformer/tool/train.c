@@ -22,6 +22,7 @@ typedef struct
   gint64        start;
   gint64        tokens;        /* at the start */
   guint         step;          /* at the start */
+  gboolean      idle;          /* there was nothing to do */
 } Train;
 
 /* About so many steps are in the mean that the progress shows: the loss of a single one jumps. */
@@ -100,12 +101,13 @@ print_json (Train *self)
   g_autoptr (GEnumClass) reasons = g_type_class_ref (REFORMER_TYPE_STOP_REASON);
   const double seconds = (double) (g_get_monotonic_time () - self->start) / G_USEC_PER_SEC, loss = self->weight > 0 ? reformer_trainer_get_loss (trainer) : (double) NAN;
   const gint64 tokens = reformer_trainer_get_tokens (trainer);
+  const ReformerStopReason stop = self->idle ? REFORMER_STOP_REASON_NONE : reformer_trainer_get_stop_reason (trainer);
   const guint best = reformer_trainer_get_best_step (trainer);
   json_t *object = json_pack ("{s:o, s:I, s:I, s:s, s:o, s:o, s:s}",
                               "folder", tool_json_string (self->training->name),
                               "steps", (json_int_t) reformer_trainer_get_n_steps (trainer),
                               "first_step", (json_int_t) self->step,
-                              "stop", g_enum_get_value (reasons, (int) reformer_trainer_get_stop_reason (trainer))->value_nick,
+                              "stop", g_enum_get_value (reasons, (int) stop)->value_nick,
                               "loss", tool_json_number (loss),
                               "bits", tool_json_number (loss / G_LN2),
                               "unit", self->unit);
@@ -215,15 +217,11 @@ train (ToolTraining              *training,
   GError *error = NULL;
   gboolean done;
 
-  if (self.step >= total)
-    {
-      tool_message ("all %u steps are made; --steps asks for more", self.step);
-      return finish (&self, options);
-    }
   g_signal_connect (trainer, "step", G_CALLBACK (made_step), &self);
   g_signal_connect (trainer, "evaluated", G_CALLBACK (evaluated), &self);
   g_signal_connect (trainer, "notify::running", G_CALLBACK (running), &self);
-  done = reformer_trainer_train (trainer, total - self.step, cancellable, &error);
+  /* where all steps are made, an evaluation or a checkpoint after the last one may have been cut short; the trainer refuses if not */
+  done = reformer_trainer_train (trainer, self.step < total ? total - self.step : 1, cancellable, &error);
   if (self.weight > 0 && done)
     show_progress (&self); /* in a pipe the last line is the last step's */
   tool_progress_clear ();
@@ -232,7 +230,13 @@ train (ToolTraining              *training,
       g_clear_error (&error);
       return tool_fail_error (self.error);
     }
-  if (done)
+  self.idle = !done && self.step >= total && g_error_matches (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID);
+  if (self.idle)
+    {
+      g_error_free (error);
+      tool_message ("all %u steps are made; --steps asks for more", self.step);
+    }
+  if (done || self.idle)
     return finish (&self, options);
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) && tool_signals_get_status () != 0)
     {

@@ -40,19 +40,20 @@ check_steps (ReformerTrainerJob  *job,
   const ReformerTrainingState *state = &job->trainer->state;
   /* a call that was cut short counted to an end of its own, which the next one keeps to */
   const guint total = s->total_steps > 0 ? s->total_steps : MAX (state->total_steps, state->step + n_steps);
+  const gboolean made_up = state->step == total && reformer_trainer_is_due (job); /* no step is left, but what comes after the last */
 
   if (n_steps == 0)
     INVALID ("0 steps; wanted at least 1");
   else if (n_steps > G_MAXUINT - state->step)
     INVALID ("%u steps after %u; wanted at most %u in all", n_steps, state->step, G_MAXUINT);
-  else if (state->step + n_steps > total)
+  else if (state->step + n_steps > total && !made_up)
     INVALID ("%u steps after %u; total-steps is %u", n_steps, state->step, total);
   else if (s->final_steps > total)
     INVALID ("final-steps is %u; wanted at most the %u steps in all", s->final_steps, total);
   else
     {
       job->total = total;
-      job->end = state->step + n_steps;
+      job->end = made_up ? state->step : state->step + n_steps;
       return TRUE;
     }
   return FALSE;

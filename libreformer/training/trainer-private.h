@@ -258,6 +258,8 @@ ReformerEvaluation *reformer_trainer_run_evaluate (ReformerTrainerJob  *job,
 
 /* ---- trainer-run.c ---- */
 
+/* Whether a call that makes no step has something to do: an evaluation or a checkpoint after the last step was cut short. */
+gboolean reformer_trainer_is_due (ReformerTrainerJob  *job);
 /* Trains. Everything but claiming and releasing. */
 gboolean reformer_trainer_run (ReformerTrainerJob  *job,
                                guint                n_steps,

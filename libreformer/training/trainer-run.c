@@ -22,6 +22,15 @@ is_best (const ReformerTrainingState *state)
   return state->best_step > 0 && state->best_step == state->step && state->evaluated_step == state->step;
 }
 
+gboolean
+reformer_trainer_is_due (ReformerTrainerJob *job)
+{
+  const ReformerTrainer *self = job->trainer;
+  const ReformerTrainingState *state = &self->state;
+
+  return (is_due (job->settings.evaluation_interval, state->step) && state->evaluated_step != state->step) || (job->folder != NULL && self->saved_step != state->step);
+}
+
 /* Evaluates, and says whether that was once too often without getting better. */
 static gboolean
 evaluate (ReformerTrainerJob  *job,
@@ -37,6 +46,7 @@ evaluate (ReformerTrainerJob  *job,
     return FALSE;
   data.best = data.loss < state->best_loss - (state->best_loss < G_MAXDOUBLE ? job->settings.min_improvement : 0);
   state->evaluated_step = state->step;
+  self->saved_step = G_MAXUINT; /* a checkpoint of this step has not seen it */
   state->worse = data.best ? 0 : state->worse + 1;
   if (data.best)
     {
@@ -155,7 +165,8 @@ reformer_trainer_run (ReformerTrainerJob  *job,
  * Trains the model. It works, and emits its signals, in the caller's thread; a program with a main loop wants [method@Trainer.train_async].
  *
  * Where [property@Trainer:total-steps] is 0, the schedule ends with this call, or with an earlier one that was cut short and would have gone on for longer. It returns
- * when all steps were made, or when the evaluations stopped getting better; [property@Trainer:stop-reason] says which. Calling it again goes on from there.
+ * when all steps were made, or when the evaluations stopped getting better; [property@Trainer:stop-reason] says which. Calling it again goes on from there. Where
+ * [property@Trainer:total-steps] are made, it fails, unless an evaluation or a checkpoint after the last step was cut short: it then makes up for that alone.
  *
  * When it is cancelled, it ends within a quarter of a second, and the step under way changed nothing; no checkpoint is saved then, but
  * [method@Trainer.save_checkpoint] may be called.

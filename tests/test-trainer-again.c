@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What comes after a step and was cut short is made up for by the next call, in the same trainer and after a resume, to the bytes of a run that was not. */
+#include "training.h"
+
+#include <string.h>
+
+#include <libreformer/training/reformer-trainer-error.h>
+
+#include "folders.h"
+
+#define STEPS 4
+
+typedef struct
+{
+  ReformerTrainer *trainer;
+  TestSamples     *held_out;
+  char            *path;
+  GCancellable    *cancellable;
+  guint            at;          /* the step after which it is cancelled */
+} Run;
+
+static void
+run_start (Run        *run,
+           const char *path)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerModel) model = test_training_model (device, "local", 0.1);
+  g_autoptr (TestSamples) samples = test_samples_new (5, 32, 40);
+  g_autofree char *own = path != NULL ? g_strdup (path) : test_folder_new ();
+  g_autoptr (GFile) folder = g_file_new_for_path (own);
+
+  *run = (Run) { .trainer = test_trainer_new (model, samples), .held_out = test_samples_new (3, 32, 40), .path = g_steal_pointer (&own), .cancellable = g_cancellable_new () };
+  samples->held_out = REFORMER_DATASET (run->held_out);
+  g_object_set (run->trainer, "folder", folder, "total-steps", STEPS, "evaluation-interval", 2, "checkpoint-interval", 2, NULL);
+}
+
+/* The folder stays. */
+static void
+run_end (Run *run)
+{
+  g_clear_object (&run->trainer);
+  g_clear_object (&run->cancellable);
+  g_clear_pointer (&run->path, g_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_end)
+
+static void
+run_resume (Run        *run,
+            const char *path)
+{
+  g_autoptr (GError) error = NULL;
+
+  run_start (run, path);
+  g_assert_true (reformer_trainer_resume (run->trainer, NULL, &error));
+  g_assert_no_error (error);
+}
+
+static void
+run_train (Run   *run,
+           guint  n_steps)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (reformer_trainer_train (run->trainer, n_steps, NULL, &error));
+  g_assert_no_error (error);
+}
+
+/* That was all. */
+static void
+assert_no_more (Run *run)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (reformer_trainer_train (run->trainer, 1, NULL, &error));
+  g_assert_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID);
+  g_assert_nonnull (strstr (error->message, "total-steps is 4"));
+}
+
+/* Both have the same newest checkpoint, and the same best one. */
+static void
+assert_same_run (Run *a,
+                 Run *b)
+{
+  Run *const runs[] = { a, b };
+  char *best[2], *state[2];
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autofree char *link = g_build_filename (runs[i]->path, "checkpoints", "best", NULL);
+
+      best[i] = g_file_read_link (link, NULL);
+      g_assert_nonnull (best[i]);
+      state[i] = test_file_read (runs[i]->path, "checkpoints/step-4/trainer.json", NULL);
+      g_assert_cmpuint (reformer_trainer_get_n_steps (runs[i]->trainer), ==, STEPS);
+    }
+  g_assert_cmpstr (best[0], ==, best[1]);
+  g_assert_cmpstr (state[0], ==, state[1]);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_free (best[i]);
+      g_free (state[i]);
+    }
+}
+
+/* ---- An evaluation after a step that was saved already ---- */
+
+static void
+save_last (ReformerTrainer        *trainer,
+           ReformerTrainingRecord *record,
+           gpointer                nothing)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (reformer_training_record_get_step (record) != STEPS)
+    return;
+  g_assert_true (reformer_trainer_save_checkpoint (trainer, NULL, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_saved_before (void)
+{
+  g_auto (Run) whole = { NULL }, run = { NULL };
+
+  run_start (&whole, NULL);
+  run_train (&whole, STEPS);
+  run_start (&run, NULL);
+  g_signal_connect (run.trainer, "step", G_CALLBACK (save_last), NULL);
+  run_train (&run, STEPS);
+  assert_same_run (&run, &whole);
+  assert_no_more (&run);
+  test_folder_delete (run.path);
+  test_folder_delete (whole.path);
+}
+
+static void
+cancel_evaluation (gpointer data)
+{
+  Run *run = data;
+
+  if (reformer_trainer_get_n_steps (run->trainer) == run->at)
+    g_cancellable_cancel (run->cancellable);
+}
+
+/* Cancelled in the evaluation after step `at`. */
+static void
+evaluation_is_cut (guint    at,
+                   gboolean resumed)
+{
+  g_auto (Run) whole = { NULL }, run = { NULL }, again = { NULL };
+  Run *last = resumed ? &again : &run;
+  g_autoptr (GError) error = NULL;
+
+  run_start (&whole, NULL);
+  run_train (&whole, STEPS);
+  run_start (&run, NULL);
+  run.at = at;
+  run.held_out->on_read = cancel_evaluation;
+  run.held_out->data = &run;
+  g_assert_false (reformer_trainer_train (run.trainer, STEPS, run.cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (run.trainer), ==, at);
+  g_assert_true (reformer_trainer_save_checkpoint (run.trainer, NULL, &error));
+  g_assert_no_error (error);
+  if (resumed)
+    {
+      g_clear_object (&run.trainer); /* has the folder */
+      run_resume (&again, run.path);
+    }
+  else
+    {
+      run.held_out->on_read = NULL;
+    }
+  run_train (last, MAX (STEPS - at, 1));
+  g_assert_cmpuint (g_list_model_get_n_items (reformer_trainer_get_evaluations (last->trainer)), ==, resumed ? STEPS / 2 - (at / 2 - 1) : STEPS / 2);
+  assert_same_run (last, &whole);
+  assert_no_more (last);
+  test_folder_delete (run.path);
+  test_folder_delete (whole.path);
+}
+
+static void
+test_evaluation (void)
+{
+  for (guint at = 2; at <= STEPS; at += 2)
+    {
+      evaluation_is_cut (at, FALSE);
+      evaluation_is_cut (at, TRUE);
+    }
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  g_test_add_func ("/trainer-again/saved-before", test_saved_before);
+  g_test_add_func ("/trainer-again/evaluation", test_evaluation);
+
+  return g_test_run ();
+}
