@@ -93,7 +93,8 @@ test_foreign (void)
     { "config.json", "{", FALSE },
     { "config.json", "[1]", FALSE },
     { "config.json", "{\"model_type\": \"reformer\"}", TRUE },
-    { "log.jsonl", "", TRUE },
+    { "log.jsonl", "", FALSE },
+    { "log.csv", "", FALSE },
     { ".reformer-lock", "", TRUE },
   };
 
@@ -118,11 +119,87 @@ test_foreign (void)
 static void
 test_checkpoints_are_ours (void)
 {
-  g_autofree char *path = test_folder_new (), *below = g_build_filename (path, "checkpoints", NULL);
+  g_autofree char *path = test_folder_new (), *below = g_build_filename (path, "checkpoints", NULL), *step = g_build_filename (below, "step-3", NULL);
 
   g_mkdir (below, 0777);
+  assert_refused (path, REFORMER_TRAINER_ERROR_FOLDER, path, "checkpoints", "not empty", NULL);
+  g_mkdir (step, 0777);
+  assert_refused (path, REFORMER_TRAINER_ERROR_FOLDER, path, "checkpoints", "not empty", NULL);
+  test_file_write (step, "manifest.json", "{}", -1);
   reformer_run_folder_close (open_run (path));
   test_folder_delete (path);
+}
+
+/* Folders of somebody else's that have the names of ours: refused, and not a byte of them changes. */
+static void
+test_foreign_of_our_names (void)
+{
+  static const struct
+  {
+    const char *names[3]; /* the last one is named by the message, where the folder is ours */
+    const char *texts[3];
+    gboolean    ours; /* only a log is not */
+  } folders[] = {
+    { { "notes.txt", "log.jsonl", "log.csv" }, { "mine", "{\"step\": 1, \"loss\": 2.0}\n{\"step\": 2, \"loss\": 1.0}\n", "step,loss\n1,2.0\n2,1.0\n" }, FALSE },
+    { { "checkpoints/epoch1.pt", "log.csv" }, { "weights", "epoch,loss\n1,2.0" }, FALSE },
+    { { "config.json", "log.jsonl" }, { "{\"model_type\": \"reformer\"}", "{\"step\": 1, \"loss\": 2.0}\n" }, TRUE },
+    { { "config.json", "log.jsonl" }, { "{\"model_type\": \"reformer\"}", "[\"event\"]\n" }, TRUE },
+    { { "config.json", "log.jsonl" }, { "{\"model_type\": \"reformer\"}", "a log without an end" }, TRUE },
+    { { "config.json", "log.csv" }, { "{\"model_type\": \"reformer\"}", "step,loss\n1,2.0\n" }, TRUE },
+    { { "config.json", "log.csv" }, { "{\"model_type\": \"reformer\"}", "step,epoch,loss,bits\n1,1,2.0,3" }, TRUE },
+    { { ".reformer-lock", "log.csv" }, { "", "epoch,loss\n1,2.0" }, TRUE },
+    { { ".reformer-lock", "log.jsonl" }, { "", "{\"event\": 1}\n" }, TRUE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (folders); i++)
+    {
+      g_autofree char *path = test_folder_new (), *below = g_build_filename (path, "checkpoints", NULL), *before = NULL, *after = NULL;
+      const char *last = NULL;
+
+      for (guint n = 0; n < 3 && folders[i].names[n] != NULL; n++)
+        {
+          last = folders[i].names[n];
+          if (g_str_has_prefix (last, "checkpoints/"))
+            g_mkdir (below, 0777);
+          test_file_write (path, last, folders[i].texts[n], -1);
+        }
+      before = test_folder_list (path);
+      if (folders[i].ours)
+        assert_refused (path, REFORMER_TRAINER_ERROR_FOLDER, path, last, "not the log of a trainer", NULL);
+      else
+        assert_refused (path, REFORMER_TRAINER_ERROR_FOLDER, path, "not empty", NULL);
+      after = test_folder_list (path);
+      g_assert_cmpstr (after, ==, before);
+      for (guint n = 0; n < 3 && folders[i].names[n] != NULL; n++)
+        {
+          g_autofree char *text = test_file_read (path, folders[i].names[n], NULL);
+
+          g_assert_cmpstr (text, ==, folders[i].texts[n]);
+        }
+      test_folder_delete (path);
+    }
+}
+
+/* What a crash left of the first line does not keep a run from going on. */
+static void
+test_cut_within_first_line (void)
+{
+  static const char *const starts[] = { "", "{", "{\"event\": \"sta" }, *const headers[] = { "", "st", "step,epoch,loss,bits,learn" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (starts); i++)
+    {
+      g_autofree char *path = test_folder_new (), *log = NULL, *csv = NULL;
+
+      test_file_write (path, ".reformer-lock", "", 0);
+      test_file_write (path, "log.jsonl", starts[i], -1);
+      test_file_write (path, "log.csv", headers[i], -1);
+      reformer_run_folder_close (open_run (path));
+      log = test_file_read (path, "log.jsonl", NULL);
+      csv = test_file_read (path, "log.csv", NULL);
+      g_assert_cmpstr (log, ==, "");
+      g_assert_true (g_str_has_prefix (csv, "step,epoch,loss,bits,learning_rate,") && g_str_has_suffix (csv, "\n"));
+      test_folder_delete (path);
+    }
 }
 
 static void
@@ -143,9 +220,9 @@ test_odd_files (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     {
-      g_autofree char *path = test_folder_new (), *odd = g_build_filename (path, names[i], NULL), *sign = g_build_filename (path, "checkpoints", NULL);
+      g_autofree char *path = test_folder_new (), *odd = g_build_filename (path, names[i], NULL);
 
-      g_mkdir (sign, 0777);
+      test_file_write (path, "config.json", "{\"model_type\": \"reformer\"}", -1);
       g_mkdir (odd, 0777);
       assert_refused (path, REFORMER_TRAINER_ERROR_FOLDER, names[i], NULL);
       g_rmdir (odd);
@@ -320,7 +397,7 @@ static void
 test_odd_lines (void)
 {
   g_autofree char *path = test_folder_new ();
-  g_autoptr (GString) log = g_string_new ("not JSON\n\n[]\n{\"step\": \"9\"}\n{\"step\": -3}\n");
+  g_autoptr (GString) log = g_string_new ("{\"event\": \"start\"}\nnot JSON\n\n[]\n{\"step\": \"9\"}\n{\"step\": -3}\n");
   g_autoptr (ReformerRunFolder) run = NULL;
   g_autoptr (GError) error = NULL;
   gsize kept;
@@ -332,6 +409,7 @@ test_odd_lines (void)
   kept = log->len;
   g_string_append (log, LINE ("step", "7", "2.0") "{\"step\": 1}\n{\"st");
   test_file_write (path, "log.jsonl", log->str, (gssize) log->len);
+  test_file_write (path, ".reformer-lock", "", 0);
   test_file_write (path, "log.csv", HEADER "x\n\n,\n1,2\n2,3", -1);
 
   run = open_run (path); /* the line without an end goes at once */
@@ -360,8 +438,9 @@ test_long_log (void)
   for (guint step = 1; step <= 20000; step++)
     {
       g_array_append_val (begins, log->len);
-      g_string_append_printf (log, "{\"step\": %u, \"x\": \"%.*s\"}\n", step, (int) (step % 23), "abcdefghijklmnopqrstuvwxyz");
+      g_string_append_printf (log, "{\"event\": \"step\", \"step\": %u, \"x\": \"%.*s\"}\n", step, (int) (step % 23), "abcdefghijklmnopqrstuvwxyz");
     }
+  test_file_write (path, ".reformer-lock", "", 0);
   test_file_write (path, "log.jsonl", log->str, (gssize) log->len);
   run = open_run (path);
   for (guint i = begins->len - 2; i > 0; i--)
@@ -418,6 +497,8 @@ main (int   argc,
   g_test_add_func ("/run-folder/made", test_made);
   g_test_add_func ("/run-folder/foreign", test_foreign);
   g_test_add_func ("/run-folder/checkpoints-are-ours", test_checkpoints_are_ours);
+  g_test_add_func ("/run-folder/foreign-of-our-names", test_foreign_of_our_names);
+  g_test_add_func ("/run-folder/cut-within-first-line", test_cut_within_first_line);
   g_test_add_func ("/run-folder/file-in-its-place", test_file_in_its_place);
   g_test_add_func ("/run-folder/odd-files", test_odd_files);
   g_test_add_func ("/run-folder/not-writable", test_not_writable);

@@ -13,6 +13,7 @@
 #include "files/atomic-private.h"
 #include "files/reading.h"
 #include "files/safetensors-write.h"
+#include "training/checkpoint-private.h"
 
 #define CONFIG "config.json"
 #define CHECKPOINTS "checkpoints"
@@ -79,7 +80,24 @@ is_model (const char *path)
   return config != NULL && g_strcmp0 (json_string_value (json_object_get (config, "model_type")), "reformer") == 0;
 }
 
-/* An empty folder, or one of a run. */
+/* Names alone prove nothing: other programs make folders called "checkpoints" too. */
+static gboolean
+has_checkpoint (const char *path)
+{
+  g_autoptr (GArray) steps = reformer_checkpoint_list (path);
+
+  for (guint i = 0; i < steps->len; i++)
+    {
+      g_autofree char *checkpoint = reformer_checkpoint_get_path (path, g_array_index (steps, guint, i));
+      g_autofree char *manifest = g_build_filename (checkpoint, REFORMER_CHECKPOINT_MANIFEST, NULL);
+
+      if (g_file_test (manifest, G_FILE_TEST_IS_REGULAR))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* An empty folder, one of a run, or one of a model. */
 static gboolean
 check_content (ReformerRunFolder  *self,
                GError            **error)
@@ -93,15 +111,82 @@ check_content (ReformerRunFolder  *self,
     close (fd);
   if (names == NULL)
     return set_unfit (self, code == ENOTDIR ? "is a file, a folder is wanted" : "cannot be opened", code, error);
-  if (names->len == 0)
+  if (names->len == 0 || g_ptr_array_find_with_equal_func (names, LOCK, g_str_equal, NULL) || has_checkpoint (self->path) || is_model (self->path))
     return TRUE;
-  for (guint i = 0; i < names->len; i++)
-    if (g_str_equal (names->pdata[i], CHECKPOINTS) || g_str_equal (names->pdata[i], LOCK) || g_str_equal (names->pdata[i], LOG) ||
-        (g_str_equal (names->pdata[i], CONFIG) && is_model (self->path)))
-      return TRUE;
   seen = reformer_file_quote (names->pdata[0]);
   g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER,
                "%s: is not empty and not the folder of a run: it has \"%s\"; an empty or new folder is wanted", self->display, seen);
+  return FALSE;
+}
+
+/* What a crash cut within its first line is still ours. */
+static gboolean
+begins (const char *text,
+        gsize       n_bytes,
+        const char *with)
+{
+  return memcmp (text, with, MIN (n_bytes, strlen (with))) == 0;
+}
+
+static gboolean
+is_our_log (const char *text,
+            gsize       n_bytes)
+{
+  const char *end = memchr (text, '\n', n_bytes);
+  g_autoptr (json_t) line = end != NULL ? reformer_json_parse (text, (gsize) (end - text), LOG, NULL) : NULL;
+
+  return end != NULL ? json_is_string (json_object_get (line, "event")) : n_bytes < MOST_BYTES && begins (text, n_bytes, "{\"event\": \"");
+}
+
+static char *
+make_header (void)
+{
+  GString *line = g_string_new (NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (columns); i++)
+    g_string_append_printf (line, "%s%s", i > 0 ? "," : "", columns[i]);
+  g_string_append_c (line, '\n');
+  return g_string_free (line, FALSE);
+}
+
+static gboolean
+is_our_table (const char *text,
+              gsize       n_bytes)
+{
+  g_autofree char *header = make_header ();
+
+  return begins (text, n_bytes, header);
+}
+
+/* Logs are cut, so that one of somebody else's must be told before anything in the folder is touched. */
+static gboolean
+check_log (ReformerRunFolder  *self,
+           const char         *name,
+           gboolean          (*is_ours) (const char *text, gsize n_bytes),
+           GError            **error)
+{
+  g_autofree char *path = g_build_filename (self->path, name, NULL), *display = g_build_filename (self->display, name, NULL), *text = g_malloc (MOST_BYTES);
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), code;
+  struct stat status;
+  gboolean plain;
+  gssize n;
+
+  if (fd < 0 && errno == ENOENT)
+    return TRUE;
+  plain = fd >= 0 && fstat (fd, &status) == 0 && S_ISREG (status.st_mode);
+  n = plain ? pread (fd, text, MOST_BYTES, 0) : 0;
+  code = errno;
+  if (fd >= 0)
+    close (fd);
+  if (fd < 0 || n < 0)
+    g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s: cannot be read: %s", display, g_strerror (code));
+  else if (!plain)
+    g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s: is no plain file", display);
+  else if (!is_ours (text, (gsize) n))
+    g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s: is not the log of a trainer, which would write over it; move it away, or take another folder",
+                 display);
+  else
+    return TRUE;
   return FALSE;
 }
 
@@ -160,16 +245,12 @@ static gboolean
 write_header (ReformerRunFolder  *self,
               GError            **error)
 {
-  g_autofree char *display = g_build_filename (self->display, CSV, NULL);
-  g_autoptr (GString) line = g_string_new (NULL);
+  g_autofree char *display = g_build_filename (self->display, CSV, NULL), *line = make_header ();
   struct stat status;
 
   if (fstat (self->csv, &status) == 0 && status.st_size > 0)
     return TRUE;
-  for (guint i = 0; i < G_N_ELEMENTS (columns); i++)
-    g_string_append_printf (line, "%s%s", i > 0 ? "," : "", columns[i]);
-  g_string_append_c (line, '\n');
-  return reformer_file_write (self->csv, display, line->str, line->len, NULL, error);
+  return reformer_file_write (self->csv, display, line, strlen (line), NULL, error);
 }
 
 ReformerRunFolder *
@@ -189,8 +270,9 @@ reformer_run_folder_open (const char  *path,
       reformer_file_tidy (error);
       return NULL;
     }
-  if (!check_content (self, error) || !lock (self, error) || (self->log = open_file (self, LOG, O_APPEND, error)) < 0 ||
-      (self->csv = open_file (self, CSV, O_APPEND, error)) < 0 || !reformer_run_folder_go_back (self, G_MAXUINT, error) || !write_header (self, error))
+  if (!check_content (self, error) || !check_log (self, LOG, is_our_log, error) || !check_log (self, CSV, is_our_table, error) || !lock (self, error) ||
+      (self->log = open_file (self, LOG, O_APPEND, error)) < 0 || (self->csv = open_file (self, CSV, O_APPEND, error)) < 0 ||
+      !reformer_run_folder_go_back (self, G_MAXUINT, error) || !write_header (self, error))
     {
       reformer_file_tidy (error);
       return NULL;
