@@ -2,7 +2,11 @@
 /* The folder of a run: whose it is, who has it, and its logs. */
 #include "training/run-folder.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -299,6 +303,40 @@ test_lock_of_another_process (void)
   test_folder_delete (path);
 }
 
+/* A filesystem without locks: this stands before the C library's function, in the library too. */
+static gboolean has_no_locks;
+
+int
+fcntl (int fd,
+       int command,
+       ...)
+{
+  va_list arguments;
+  void *argument;
+
+  va_start (arguments, command);
+  argument = va_arg (arguments, void *);
+  va_end (arguments);
+  if (has_no_locks && command == F_OFD_SETLK)
+    {
+      errno = ENOLCK;
+      return -1;
+    }
+  return (int) syscall (SYS_fcntl, fd, command, argument);
+}
+
+static void
+test_no_locks (void)
+{
+  g_autofree char *path = test_folder_new ();
+
+  has_no_locks = TRUE;
+  assert_refused (path, REFORMER_TRAINER_ERROR_FOLDER, path, "cannot be locked", g_strerror (ENOLCK), NULL);
+  has_no_locks = FALSE;
+  reformer_run_folder_close (open_run (path));
+  test_folder_delete (path);
+}
+
 /* A model that is saved into the folder replaces it by another one with the same files. */
 static void
 test_lock_outlives_a_save (void)
@@ -504,6 +542,7 @@ main (int   argc,
   g_test_add_func ("/run-folder/not-writable", test_not_writable);
   g_test_add_func ("/run-folder/lock", test_lock);
   g_test_add_func ("/run-folder/lock-of-another-process", test_lock_of_another_process);
+  g_test_add_func ("/run-folder/no-locks", test_no_locks);
   g_test_add_func ("/run-folder/lock-outlives-a-save", test_lock_outlives_a_save);
   g_test_add_func ("/run-folder/log", test_log);
   g_test_add_func ("/run-folder/go-back", test_go_back);

@@ -228,8 +228,10 @@ lock (ReformerRunFolder  *self,
       self->lock = open_file (self, LOCK, 0, error);
       if (self->lock < 0)
         return FALSE;
-      if (fcntl (self->lock, F_OFD_SETLK, &whole) != 0 && (errno == EAGAIN || errno == EACCES))
+      if (fcntl (self->lock, F_OFD_SETLK, &whole) != 0)
         {
+          if (errno != EAGAIN && errno != EACCES) /* a filesystem without locks, for one */
+            return set_unfit (self, "cannot be locked", errno, error);
           g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_BUSY, "%s: is in use by another trainer", self->display);
           return FALSE;
         }
