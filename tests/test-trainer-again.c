@@ -2,8 +2,10 @@
 /* What comes after a step and was cut short is made up for by the next call, in the same trainer and after a resume, to the bytes of a run that was not. */
 #include "training.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
+#include <libreformer/training/reformer-sgd.h>
 #include <libreformer/training/reformer-trainer-error.h>
 
 #include "folders.h"
@@ -191,6 +193,75 @@ test_evaluation (void)
     }
 }
 
+/* ---- A handler that changes what counts from the next call on, and saves ---- */
+
+typedef struct
+{
+  GFile    *folder;
+  gboolean  other; /* another optimizer, schedule and evaluation data */
+} Change;
+
+static void
+change_and_save (ReformerTrainer        *trainer,
+                 ReformerTrainingRecord *record,
+                 Change                 *change)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (reformer_training_record_get_step (record) == 1 && change->folder != NULL)
+    reformer_trainer_set_folder (trainer, change->folder);
+  if (reformer_training_record_get_step (record) == 1 && change->other)
+    {
+      g_autoptr (ReformerOptimizer) optimizer = reformer_sgd_new ();
+      g_autoptr (ReformerSchedule) schedule = reformer_schedule_new ();
+
+      g_object_set (trainer, "optimizer", optimizer, "schedule", schedule, "evaluation-dataset", reformer_trainer_get_dataset (trainer), NULL);
+    }
+  g_assert_true (reformer_trainer_save_checkpoint (trainer, NULL, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_changed_and_saved (void)
+{
+  g_auto (Run) whole = { NULL };
+  g_autofree char *good = test_folder_new (), *bad = g_build_filename (good, "file", "folder", NULL);
+  g_autoptr (GFile) good_folder = g_file_new_for_path (good), bad_folder = g_file_new_for_path (bad);
+  const Change changes[] = { { .folder = good_folder }, { .folder = bad_folder }, { .other = TRUE } };
+
+  run_start (&whole, NULL);
+  run_train (&whole, STEPS);
+  for (guint i = 0; i < G_N_ELEMENTS (changes); i++)
+    {
+      g_auto (Run) run = { NULL };
+      Change change = changes[i];
+      g_autoptr (GError) error = NULL;
+
+      run_start (&run, NULL);
+      g_signal_connect (run.trainer, "step", G_CALLBACK (change_and_save), &change);
+      run_train (&run, STEPS);
+      assert_same_run (&run, &whole);
+      g_assert_cmpuint (test_folder_count (good), ==, 0);
+      if (change.folder == bad_folder)
+        {
+          /* from the next call on */
+          test_file_write (good, "file", "", 0);
+          reformer_trainer_set_total_steps (run.trainer, STEPS + 1);
+          g_assert_false (reformer_trainer_train (run.trainer, 1, NULL, &error));
+          g_assert_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER);
+        }
+      test_folder_delete (run.path);
+      if (change.folder == bad_folder)
+        {
+          g_autofree char *file = g_build_filename (good, "file", NULL);
+
+          g_unlink (file);
+        }
+    }
+  test_folder_delete (whole.path);
+  test_folder_delete (good);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -199,6 +270,7 @@ main (int    argc,
 
   g_test_add_func ("/trainer-again/saved-before", test_saved_before);
   g_test_add_func ("/trainer-again/evaluation", test_evaluation);
+  g_test_add_func ("/trainer-again/changed-and-saved", test_changed_and_saved);
 
   return g_test_run ();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "training/trainer-private.h"
 
+#include "compute/home.h"
 #include "models/model-private.h"
 
 /* Evaluation: the mean loss over a data set, without dropout. */
@@ -118,7 +119,7 @@ reformer_trainer_run_evaluate (ReformerTrainerJob  *job,
  * Computes the mean loss over all samples of a data set, in their order and without dropout, [property@Trainer:batch-size] at a time, with the length of the
  * sequences that training has reached. The model does not change.
  *
- * A handler of one of the trainer's signals may call this while [method@Trainer.train] runs.
+ * A handler of one of the trainer's signals may call this while [method@Trainer.train] runs; the settings are then those that the run began with.
  *
  * Returns: (transfer full): the evaluation, or %NULL with @error set: [error@TrainerError], [error@FileError], [error@ModelError], [error@DeviceError],
  *   %G_IO_ERROR_CANCELLED
@@ -131,6 +132,7 @@ reformer_trainer_evaluate (ReformerTrainer  *self,
 {
   g_autoptr (ReformerTrainerJob) job = NULL;
   ReformerEvaluation *evaluation;
+  GCancellable *before;
   gboolean inside;
 
   g_return_val_if_fail (REFORMER_IS_TRAINER (self), NULL);
@@ -143,7 +145,9 @@ reformer_trainer_evaluate (ReformerTrainer  *self,
   job = reformer_trainer_job_new (self, NULL, cancellable);
   if (!inside)
     reformer_trainer_tell_progress (job);
+  before = reformer_home_set_cancellable (cancellable);
   evaluation = reformer_trainer_run_evaluate (job, dataset, error);
+  reformer_home_set_cancellable (before);
   if (!inside)
     {
       reformer_trainer_release (self);

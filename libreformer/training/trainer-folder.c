@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "training/trainer-private.h"
 
+#include <glib/gstdio.h>
 #include <math.h>
 
 #include <libreformer/compute/reformer-version.h>
 
+#include "compute/home.h"
 #include "models/model-private.h"
 #include "training/numbers.h"
 
@@ -17,13 +19,26 @@ set_no_folder (GError **error)
   return FALSE;
 }
 
-/* Opens it, unless it is open. */
+/* Two names may be of one folder. */
+static gboolean
+is_open (ReformerTrainer *self,
+         const char      *path)
+{
+  GStatBuf a, b;
+
+  if (self->run_folder == NULL)
+    return FALSE;
+  return g_str_equal (path, self->run_path) || (g_stat (path, &a) == 0 && g_stat (self->run_path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+}
+
+/* Opens it, unless it is open; the one that was stays open until this one is. */
 static gboolean
 open_folder (ReformerTrainerJob  *job,
              GError             **error)
 {
   ReformerTrainer *self = job->trainer;
   g_autofree char *path = g_file_get_path (job->folder);
+  ReformerRunFolder *folder;
 
   if (path == NULL)
     {
@@ -32,16 +47,17 @@ open_folder (ReformerTrainerJob  *job,
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s: is no folder of this machine", name);
       return FALSE;
     }
-  if (self->run_folder != NULL && g_str_equal (path, self->run_path))
+  if (is_open (self, path))
     return TRUE;
+  folder = reformer_run_folder_open (path, error);
+  if (folder == NULL)
+    return FALSE;
   g_clear_pointer (&self->run_folder, reformer_run_folder_close);
-  g_clear_pointer (&self->run_path, g_free);
+  g_free (self->run_path);
+  self->run_folder = folder;
+  self->run_path = g_steal_pointer (&path);
   self->continues = FALSE;
   self->saved_step = G_MAXUINT;
-  self->run_folder = reformer_run_folder_open (path, error);
-  if (self->run_folder == NULL)
-    return FALSE;
-  self->run_path = g_steal_pointer (&path);
   return TRUE;
 }
 
@@ -207,7 +223,7 @@ save_now (ReformerTrainerJob  *job,
  *
  * Saves all that [method@Trainer.resume] needs to go on from the last whole step, into [property@Trainer:folder].
  *
- * A handler of one of the trainer's signals may call this while [method@Trainer.train] runs. While [method@Trainer.train_async] runs it fails; cancel that first.
+ * A handler of one of the trainer's signals may call this while [method@Trainer.train] runs; it saves into the folder, and with the settings, that the run began with. While [method@Trainer.train_async] runs it fails; cancel that first.
  *
  * Returns: %TRUE, or %FALSE with @error set: [error@TrainerError], [error@FileError], [error@DeviceError], %G_IO_ERROR_CANCELLED
  */
@@ -217,6 +233,7 @@ reformer_trainer_save_checkpoint (ReformerTrainer  *self,
                                   GError          **error)
 {
   g_autoptr (ReformerTrainerJob) job = NULL;
+  GCancellable *before;
   gboolean inside, saved;
 
   g_return_val_if_fail (REFORMER_IS_TRAINER (self), FALSE);
@@ -227,7 +244,9 @@ reformer_trainer_save_checkpoint (ReformerTrainer  *self,
     return FALSE;
   reformer_trainer_complete (self);
   job = reformer_trainer_job_new (self, NULL, cancellable);
+  before = reformer_home_set_cancellable (cancellable);
   saved = save_now (job, error);
+  reformer_home_set_cancellable (before);
   if (!inside)
     reformer_trainer_release (self);
   return saved;
@@ -279,6 +298,7 @@ reformer_trainer_resume (ReformerTrainer  *self,
                          GError          **error)
 {
   g_autoptr (ReformerTrainerJob) job = NULL;
+  GCancellable *before;
   gboolean resumed;
 
   g_return_val_if_fail (REFORMER_IS_TRAINER (self), FALSE);
@@ -288,7 +308,9 @@ reformer_trainer_resume (ReformerTrainer  *self,
     return FALSE;
   reformer_trainer_complete (self);
   job = reformer_trainer_job_new (self, NULL, cancellable);
+  before = reformer_home_set_cancellable (cancellable);
   resumed = resume (job, error);
+  reformer_home_set_cancellable (before);
   job->end = self->state.step;
   job->total = self->state.total_steps;
   if (resumed)

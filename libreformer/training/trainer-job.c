@@ -10,6 +10,7 @@ reformer_trainer_job_new (ReformerTrainer *self,
                           GMainContext    *context,
                           GCancellable    *cancellable)
 {
+  const ReformerTrainerJob *outer = self->job;
   ReformerTrainerJob *job = g_new0 (ReformerTrainerJob, 1);
 
   job->trainer = self;
@@ -18,11 +19,11 @@ reformer_trainer_job_new (ReformerTrainer *self,
   g_queue_init (&job->speed.steps);
   g_set_object (&job->dataset, self->dataset);
   g_mutex_lock (&self->lock);
-  job->settings = self->settings;
-  g_set_object (&job->evaluation, self->evaluation_dataset);
-  g_set_object (&job->optimizer, self->optimizer);
-  g_set_object (&job->schedule, self->schedule);
-  g_set_object (&job->folder, self->folder);
+  job->settings = outer != NULL ? outer->settings : self->settings;
+  g_set_object (&job->evaluation, (outer != NULL ? outer->evaluation : self->evaluation_dataset));
+  g_set_object (&job->optimizer, (outer != NULL ? outer->optimizer : self->optimizer));
+  g_set_object (&job->schedule, (outer != NULL ? outer->schedule : self->schedule));
+  g_set_object (&job->folder, (outer != NULL ? outer->folder : self->folder));
   g_mutex_unlock (&self->lock);
   job->end = self->state.step;
   job->total = self->state.total_steps;

@@ -119,6 +119,8 @@ void     reformer_trainer_notify_progress  (ReformerTrainer         *self);
 
 /* ---- reformer-trainer.c ---- */
 
+typedef struct _ReformerTrainerJob ReformerTrainerJob;
+
 struct _ReformerTrainer
 {
   GObject                  parent_instance;
@@ -139,6 +141,7 @@ struct _ReformerTrainer
   GQueue                   events;  /* what the main context has not heard of yet */
   gboolean                 posted;  /* a source is on its way there */
 
+  ReformerTrainerJob      *job;     /* that trains; NULL: none */
   ReformerTrainingState    state;
   ReformerRunFolder       *run_folder;
   char                    *run_path;
@@ -174,7 +177,7 @@ typedef struct
   gint64  places; /* with it */
 } ReformerSpeed;
 
-typedef struct
+struct _ReformerTrainerJob
 {
   ReformerTrainer         *trainer;      /* borrowed */
   GMainContext            *context;      /* where signals go; NULL: they are emitted here, in the caller's thread */
@@ -192,8 +195,9 @@ typedef struct
   int                      counted_length; /* length that the samples of the data set were counted for */
   gint64                   n_samples;
   ReformerSpeed            speed;
-} ReformerTrainerJob;
+};
 
+/* Within a job that trains, its settings and objects are taken again. */
 ReformerTrainerJob *reformer_trainer_job_new  (ReformerTrainer     *self,
                                                GMainContext        *context,
                                                GCancellable        *cancellable);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "compute/home.h"
 #include "models/model-private.h"
 
 /* The loop. Between two steps come what is due at the number of steps that were made: an evaluation, a checkpoint. Being due is a matter of the state alone, so that
@@ -136,6 +137,7 @@ reformer_trainer_run (ReformerTrainerJob  *job,
     {
       const gboolean training = reformer_model_get_training (self->model);
 
+      self->job = job;
       self->state.total_steps = job->total;
       reformer_trainer_job_show (job, (double) NAN);
       reformer_trainer_tell_progress (job);
@@ -148,6 +150,7 @@ reformer_trainer_run (ReformerTrainerJob  *job,
     reason = g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED) ? REFORMER_STOP_REASON_CANCELLED : REFORMER_STOP_REASON_FAILED;
   if (begun)
     reformer_trainer_log_end (job, reason, problem, problem == NULL ? &problem : NULL);
+  self->job = NULL;
   set_stop_reason (self, reason);
   if (problem == NULL)
     return TRUE;
@@ -181,6 +184,7 @@ reformer_trainer_train (ReformerTrainer  *self,
                         GError          **error)
 {
   g_autoptr (ReformerTrainerJob) job = NULL;
+  GCancellable *before;
   gboolean done;
 
   g_return_val_if_fail (REFORMER_IS_TRAINER (self), FALSE);
@@ -190,7 +194,9 @@ reformer_trainer_train (ReformerTrainer  *self,
     return FALSE;
   reformer_trainer_complete (self);
   job = reformer_trainer_job_new (self, NULL, cancellable);
+  before = reformer_home_set_cancellable (cancellable);
   done = reformer_trainer_run (job, n_steps, error);
+  reformer_home_set_cancellable (before);
   reformer_trainer_release (self);
   reformer_trainer_tell_progress (job);
   return done;
