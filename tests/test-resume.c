@@ -404,6 +404,48 @@ test_each_is_needed (void)
     }
 }
 
+static gpointer
+cancel_soon (gpointer cancellable)
+{
+  g_usleep (50000);
+  g_cancellable_cancel (cancellable);
+  return NULL;
+}
+
+/* The hash of a text of gigabytes takes many seconds; cancelled in the midst of it, resuming and saving end at once. */
+static void
+test_cancelled_while_hashing (void)
+{
+  const guint k = make_whole (&kinds[0]);
+  g_autofree char *data = test_folder_new (), *folder = test_folder_new (), *path = g_build_filename (data, "text", NULL);
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (Run) run = run_new (&kinds[0], data, folder, TRUE);
+      g_autoptr (GThread) thread = NULL;
+      g_autoptr (GError) error = NULL;
+      gint64 begin;
+
+      g_assert_cmpint (truncate (path, G_GINT64_CONSTANT (4) << 30), ==, 0);
+      if (i == 0)
+        copy_until (whole[k].folder, folder, 1);
+      begin = g_get_monotonic_time ();
+      thread = g_thread_new ("cancels", cancel_soon, run->cancellable);
+      if (i == 0)
+        g_assert_false (reformer_trainer_resume (run->trainer, run->cancellable, &error));
+      else
+        g_assert_false (reformer_trainer_save_checkpoint (run->trainer, run->cancellable, &error));
+      g_assert_cmpint (g_get_monotonic_time () - begin, <, 300000);
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      g_thread_join (g_steal_pointer (&thread));
+      g_clear_pointer (&run, run_free);
+      test_folder_delete (folder);
+      if (i == 0)
+        g_assert_cmpint (g_mkdir (folder, 0777), ==, 0);
+    }
+  test_folder_delete (data);
+}
+
 static void
 clear (void)
 {
@@ -437,6 +479,7 @@ main (int   argc,
       g_test_add_data_func (cancelled, &kinds[k], test_cancelled);
     }
   g_test_add_func ("/resume/each-is-needed", test_each_is_needed);
+  g_test_add_func ("/resume/cancelled-while-hashing", test_cancelled_while_hashing);
   status = g_test_run ();
   clear ();
   return status;

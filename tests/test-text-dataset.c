@@ -10,6 +10,7 @@
 #include <libreformer/data/reformer-text-dataset.h>
 #include <libreformer/files/reformer-file-error.h>
 
+#include "compute/home.h"
 #include "data/tokenizer-private.h"
 #include "foreign-data.h"
 #include "mistakes.h"
@@ -550,6 +551,69 @@ test_threads (Text         *text,
 
 #define ADD(path, function) g_test_add ("/text-dataset/" path, Text, NULL, set_up, function, tear_down)
 
+static gpointer
+cancel_soon (gpointer cancellable)
+{
+  g_usleep (50000);
+  g_cancellable_cancel (cancellable);
+  return NULL;
+}
+
+/* Gigabytes take many seconds to hash, and no cancellable comes with the call: the thread has one. */
+static void
+test_cancelled (Text         *text,
+                gconstpointer data)
+{
+  g_autoptr (ReformerDataset) large = NULL, small = NULL;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GThread) thread = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *identity = NULL;
+  gint64 begin;
+
+  write_text (text, "text", 4);
+  g_assert_cmpint (truncate (text->path, G_GINT64_CONSTANT (4) << 30), ==, 0);
+  large = open_text (text, 0.1);
+  g_assert_null (reformer_home_set_cancellable (cancellable));
+  begin = g_get_monotonic_time ();
+  thread = g_thread_new ("cancels", cancel_soon, cancellable);
+  g_assert_null (reformer_dataset_identify (large, &error));
+  g_assert_cmpint (g_get_monotonic_time () - begin, <, 250000);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_thread_join (g_steal_pointer (&thread));
+
+  /* it is not remembered */
+  g_remove (text->path);
+  write_text (text, "some text", 9);
+  small = open_text (text, 0);
+  g_assert_null (reformer_dataset_identify (small, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_true (reformer_home_set_cancellable (NULL) == cancellable);
+  identity = reformer_dataset_identify (small, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (identity);
+}
+
+/* ... or the home that it works for does. */
+static void
+test_cancelled_home (Text         *text,
+                     gconstpointer data)
+{
+  g_autoptr (ReformerDataset) dataset = NULL;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+
+  write_text (text, "some text", 9);
+  dataset = open_text (text, 0);
+  g_cancellable_cancel (cancellable);
+  reformer_home_enter (NULL, cancellable);
+  g_assert_null (reformer_dataset_identify (dataset, &error));
+  reformer_home_leave ();
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -571,6 +635,8 @@ main (int    argc,
   ADD ("tokenizer-fails", test_tokenizer_fails);
   ADD ("away", test_away);
   ADD ("threads", test_threads);
+  ADD ("cancelled", test_cancelled);
+  ADD ("cancelled-home", test_cancelled_home);
 
   return g_test_run ();
 }

@@ -40,6 +40,8 @@ home_free (gpointer data)
 }
 
 static GPrivate this_home = G_PRIVATE_INIT (home_free);
+/* Of a blocking call, borrowed. */
+static GPrivate this_cancellable = G_PRIVATE_INIT (NULL);
 
 void
 reformer_home_enter (GMainContext *context,
@@ -56,6 +58,23 @@ void
 reformer_home_leave (void)
 {
   g_private_replace (&this_home, NULL);
+}
+
+GCancellable *
+reformer_home_set_cancellable (GCancellable *cancellable)
+{
+  GCancellable *before = g_private_get (&this_cancellable);
+
+  g_private_set (&this_cancellable, cancellable);
+  return before;
+}
+
+GCancellable *
+reformer_home_get_cancellable (void)
+{
+  const Home *home = g_private_get (&this_home);
+
+  return home != NULL ? home->cancellable : g_private_get (&this_cancellable);
 }
 
 /* ---- Whose function it is ---- */

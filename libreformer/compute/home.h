@@ -16,6 +16,11 @@ void     reformer_home_enter   (GMainContext  *context,
                                 GCancellable  *cancellable);
 void     reformer_home_leave   (void);
 
+/* What cancels the work of the calling thread, for virtual functions that take long and have no cancellable argument: its home's, or else that of the blocking call
+ * that it is in, which sets it (borrowed, may be NULL) when it begins, and puts back what there was when it ends. */
+GCancellable *reformer_home_get_cancellable (void);
+GCancellable *reformer_home_set_cancellable (GCancellable *cancellable);
+
 /* Says that a class of this type is the library's own; first thing in its class_init. */
 void     reformer_home_own     (gpointer       klass);
 /* Whether the virtual function at `offset` of the instance's class was put there from outside. */

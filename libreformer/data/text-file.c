@@ -8,6 +8,7 @@
 
 #include <libreformer/files/reformer-file-error.h>
 
+#include "compute/home.h"
 #include "files/reading.h"
 
 #define HASHED_AT_ONCE (1u << 20)
@@ -155,9 +156,9 @@ read_part (ReformerTextFile  *self,
 {
   g_autoptr (GError) problem = NULL;
 
-  if (reformer_file_read (self->fd, self->display, offset, to, n_bytes, NULL, &problem))
+  if (reformer_file_read (self->fd, self->display, offset, to, n_bytes, reformer_home_get_cancellable (), &problem))
     return check_unchanged (self, error);
-  if (check_unchanged (self, error))
+  if (g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED) || check_unchanged (self, error))
     g_propagate_error (error, g_steal_pointer (&problem));
   return FALSE;
 }
@@ -215,7 +216,7 @@ reformer_text_file_get_hash (ReformerTextFile  *self,
   g_mutex_unlock (&self->mutex);
   if (known != NULL)
     return known;
-  /* This may take seconds, in which others can read. */
+  /* This may take seconds, in which others can read; each piece looks whether it was cancelled. */
   hash = compute_hash (self, error);
   if (hash == NULL)
     return NULL;
