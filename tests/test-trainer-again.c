@@ -262,6 +262,45 @@ test_changed_and_saved (void)
   test_folder_delete (good);
 }
 
+/* ---- Settings that change while it runs ---- */
+
+static void
+change_batch_size (ReformerTrainer        *trainer,
+                   ReformerTrainingRecord *record,
+                   gpointer                nothing)
+{
+  reformer_trainer_set_batch_size (trainer, 3);
+}
+
+static void
+test_changed_settings (void)
+{
+  g_auto (Run) whole = { NULL }, run = { NULL }, again = { NULL };
+  g_autofree char *last = NULL;
+  g_autoptr (GArray) wanted = NULL, got = NULL;
+
+  run_start (&whole, NULL);
+  run_train (&whole, STEPS);
+  wanted = test_training_state (whole.trainer);
+  run_start (&run, NULL);
+  g_signal_connect (run.trainer, "step", G_CALLBACK (change_batch_size), NULL);
+  run_train (&run, STEPS);
+  assert_same_run (&run, &whole);
+  g_clear_object (&run.trainer); /* has the folder */
+
+  last = g_build_filename (run.path, "checkpoints", "step-4", NULL);
+  test_folder_delete (last);
+  run_resume (&again, run.path);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (again.trainer), ==, 2);
+  g_assert_cmpint (reformer_trainer_get_batch_size (again.trainer), ==, 1);
+  run_train (&again, 2);
+  got = test_training_state (again.trainer);
+  assert_same_state (got, wanted);
+  assert_same_run (&again, &whole);
+  test_folder_delete (run.path);
+  test_folder_delete (whole.path);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -271,6 +310,7 @@ main (int    argc,
   g_test_add_func ("/trainer-again/saved-before", test_saved_before);
   g_test_add_func ("/trainer-again/evaluation", test_evaluation);
   g_test_add_func ("/trainer-again/changed-and-saved", test_changed_and_saved);
+  g_test_add_func ("/trainer-again/changed-settings", test_changed_settings);
 
   return g_test_run ();
 }

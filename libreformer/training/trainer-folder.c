@@ -88,6 +88,7 @@ reformer_trainer_open_folder (ReformerTrainerJob  *job,
 /* Who takes part. `data` is the caller's to free. */
 static gboolean
 describe (ReformerTrainerJob  *job,
+          GObject             *settings,
           ReformerCheckpoint  *checkpoint,
           char               **data,
           GError             **error)
@@ -100,7 +101,7 @@ describe (ReformerTrainerJob  *job,
     .model = self->model,
     .optimizer = job->optimizer,
     .schedule = job->schedule,
-    .trainer = G_OBJECT (self),
+    .trainer = settings,
     .tokenizer = reformer_dataset_get_tokenizer (job->dataset),
     .data = *data,
     .state = &self->state,
@@ -119,13 +120,16 @@ reformer_trainer_save (ReformerTrainerJob  *job,
   ReformerCheckpoint checkpoint;
   g_autofree char *data = NULL, *name = NULL;
   g_autoptr (GFile) folder = NULL;
+  g_autoptr (ReformerTrainer) shown = NULL;
 
   if (job->folder == NULL)
     return TRUE;
+  shown = g_object_new (REFORMER_TYPE_TRAINER, NULL); /* has the settings that the job works with, whatever the trainer's are by now */
+  shown->settings = job->settings;
   self->state.seed = reformer_model_get_seed (self->model);
   self->state.sequence = reformer_model_get_sequence (self->model);
   self->state.keep = reformer_stack_get_keep (self->model->stack);
-  if (!describe (job, &checkpoint, &data, error) || !reformer_checkpoint_save (self->run_path, &checkpoint, job->settings.checkpoints_kept, job->cancellable, error))
+  if (!describe (job, G_OBJECT (shown), &checkpoint, &data, error) || !reformer_checkpoint_save (self->run_path, &checkpoint, job->settings.checkpoints_kept, job->cancellable, error))
     return FALSE;
   self->saved_step = self->state.step;
   name = g_strdup_printf ("checkpoints/step-%u", self->state.step);
@@ -272,7 +276,7 @@ resume (ReformerTrainerJob  *job,
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_CHECKPOINT, "%s: has no checkpoint to resume from", display);
       return FALSE;
     }
-  if (!open_folder (job, error) || !describe (job, &checkpoint, &data, error) ||
+  if (!open_folder (job, error) || !describe (job, G_OBJECT (self), &checkpoint, &data, error) ||
       !reformer_checkpoint_restore (self->run_path, &checkpoint, NULL, job->cancellable, error) || !reformer_run_folder_go_back (self->run_folder, self->state.step, error))
     return FALSE;
   self->continues = TRUE;
