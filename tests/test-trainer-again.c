@@ -193,6 +193,80 @@ test_evaluation (void)
     }
 }
 
+/* ---- A run that the evaluations have decided to end ---- */
+
+static void
+cancel_stop (ReformerTrainer    *trainer,
+             ReformerEvaluation *evaluation,
+             Run                *run)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (reformer_evaluation_get_step (evaluation) < 4)
+    return;
+  if (run->at > 0) /* before it is cancelled, or after */
+    g_assert_true (reformer_trainer_save_checkpoint (trainer, NULL, &error));
+  g_assert_no_error (error);
+  g_cancellable_cancel (run->cancellable);
+}
+
+static void
+run_start_patient (Run *run)
+{
+  run_start (run, NULL);
+  g_object_set (run->trainer, "total-steps", 2 * STEPS, "patience", 1, "min-improvement", 100.0, NULL);
+}
+
+static void
+assert_stopped (Run *run)
+{
+  g_assert_cmpuint (reformer_trainer_get_n_steps (run->trainer), ==, STEPS);
+  g_assert_cmpint (reformer_trainer_get_stop_reason (run->trainer), ==, REFORMER_STOP_REASON_PATIENCE);
+}
+
+static void
+stop_is_cut (gboolean in_handler,
+             gboolean resumed)
+{
+  g_auto (Run) whole = { NULL }, run = { NULL }, again = { NULL };
+  Run *last = resumed ? &again : &run;
+  g_autoptr (GError) error = NULL;
+
+  run_start_patient (&whole);
+  run_train (&whole, 2 * STEPS);
+  assert_stopped (&whole);
+  run_start_patient (&run);
+  run.at = in_handler;
+  g_signal_connect (run.trainer, "evaluated", G_CALLBACK (cancel_stop), &run);
+  g_assert_false (reformer_trainer_train (run.trainer, 2 * STEPS, run.cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  if (!in_handler)
+    g_assert_true (reformer_trainer_save_checkpoint (run.trainer, NULL, &error));
+  g_assert_no_error (error);
+  if (resumed)
+    {
+      g_clear_object (&run.trainer); /* has the folder */
+      run_resume (&again, run.path);
+    }
+  run_train (last, STEPS);
+  assert_stopped (last);
+  assert_same_run (last, &whole);
+  /* going on has one more chance */
+  g_object_set (last->trainer, "total-steps", 4 * STEPS, NULL);
+  run_train (last, 2 * STEPS);
+  g_assert_cmpuint (reformer_trainer_get_n_steps (last->trainer), ==, STEPS + 2);
+  test_folder_delete (run.path);
+  test_folder_delete (whole.path);
+}
+
+static void
+test_patience (void)
+{
+  for (guint i = 0; i < 4; i++)
+    stop_is_cut (i % 2 == 0, i / 2 == 0);
+}
+
 /* ---- A handler that changes what counts from the next call on, and saves ---- */
 
 typedef struct
@@ -309,6 +383,7 @@ main (int    argc,
 
   g_test_add_func ("/trainer-again/saved-before", test_saved_before);
   g_test_add_func ("/trainer-again/evaluation", test_evaluation);
+  g_test_add_func ("/trainer-again/patience", test_patience);
   g_test_add_func ("/trainer-again/changed-and-saved", test_changed_and_saved);
   g_test_add_func ("/trainer-again/changed-settings", test_changed_settings);
 

@@ -24,7 +24,7 @@ typedef struct
   guint        skipped_in_a_row;
   double       best_loss;        /* of the evaluations; infinite before the first */
   guint        best_step;
-  guint        worse;            /* evaluations in a row that were not better */
+  guint        worse;            /* evaluations in a row that were not better; one below the patience after a call that ended for them */
   guint        evaluated_step;   /* step of the last evaluation, so that one that was cut short is made up for */
   ReformerKeep keep;             /* what auto became */
 } ReformerTrainingState;

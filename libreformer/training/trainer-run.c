@@ -23,19 +23,26 @@ is_best (const ReformerTrainingState *state)
   return state->best_step > 0 && state->best_step == state->step && state->evaluated_step == state->step;
 }
 
+/* The evaluations stopped getting better, and no call has ended with that. */
+static gboolean
+is_enough (const ReformerTrainerJob *job)
+{
+  const ReformerTrainingState *state = &job->trainer->state;
+
+  return job->settings.patience > 0 && state->worse >= job->settings.patience && state->evaluated_step == state->step;
+}
+
 gboolean
 reformer_trainer_is_due (ReformerTrainerJob *job)
 {
   const ReformerTrainer *self = job->trainer;
   const ReformerTrainingState *state = &self->state;
 
-  return (is_due (job->settings.evaluation_interval, state->step) && state->evaluated_step != state->step) || (job->folder != NULL && self->saved_step != state->step);
+  return is_enough (job) || (is_due (job->settings.evaluation_interval, state->step) && state->evaluated_step != state->step) || (job->folder != NULL && self->saved_step != state->step);
 }
 
-/* Evaluates, and says whether that was once too often without getting better. */
 static gboolean
 evaluate (ReformerTrainerJob  *job,
-          gboolean            *enough,
           GError             **error)
 {
   ReformerTrainer *self = job->trainer;
@@ -54,7 +61,6 @@ evaluate (ReformerTrainerJob  *job,
       state->best_loss = data.loss;
       state->best_step = state->step;
     }
-  *enough = job->settings.patience > 0 && state->worse >= job->settings.patience;
   evaluation = reformer_evaluation_new (&data);
   reformer_trainer_job_show (job, (double) NAN);
   reformer_trainer_tell_evaluated (job, evaluation);
@@ -87,6 +93,21 @@ make_step (ReformerTrainerJob  *job,
   return FALSE;
 }
 
+/* Ends with that; a call that goes on nevertheless has the chance of one more evaluation, and so has one from the checkpoint. */
+static gboolean
+stop_early (ReformerTrainerJob  *job,
+            GError             **error)
+{
+  ReformerTrainingState *state = &job->trainer->state;
+  const guint worse = state->worse;
+
+  state->worse = job->settings.patience - 1;
+  if (reformer_trainer_save (job, error))
+    return TRUE;
+  state->worse = worse;
+  return FALSE;
+}
+
 static gboolean
 loop (ReformerTrainerJob  *job,
       ReformerStopReason  *reason,
@@ -94,20 +115,26 @@ loop (ReformerTrainerJob  *job,
 {
   ReformerTrainer *self = job->trainer;
   const ReformerTrainingState *state = &self->state;
-  gboolean enough = FALSE;
 
+  *reason = REFORMER_STOP_REASON_STEPS;
   for (;;)
     {
-      if (is_due (job->settings.evaluation_interval, state->step) && state->evaluated_step != state->step && !evaluate (job, &enough, error))
+      if (is_due (job->settings.evaluation_interval, state->step) && state->evaluated_step != state->step && !evaluate (job, error))
         return FALSE;
+      if (is_enough (job))
+        {
+          *reason = REFORMER_STOP_REASON_PATIENCE;
+          if (!stop_early (job, error))
+            return FALSE;
+          break;
+        }
       if ((is_due (job->settings.checkpoint_interval, state->step) || is_best (state)) && self->saved_step != state->step && !reformer_trainer_save (job, error))
         return FALSE;
-      if (enough || state->step >= job->end)
+      if (state->step >= job->end)
         break;
       if (!make_step (job, error))
         return FALSE;
     }
-  *reason = enough ? REFORMER_STOP_REASON_PATIENCE : REFORMER_STOP_REASON_STEPS;
   return (self->saved_step == state->step || reformer_trainer_save (job, error)) && reformer_device_synchronize (self->model->device, error);
 }
 
