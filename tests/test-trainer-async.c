@@ -370,6 +370,53 @@ test_cancel (void)
   assert_same_state (got, wanted);
 }
 
+static void
+cancel (gpointer cancellable)
+{
+  g_cancellable_cancel (cancellable);
+}
+
+static void
+on_no_evaluation (GObject      *object,
+                  GAsyncResult *result,
+                  gpointer      data)
+{
+  Run *run = data;
+
+  heard (run);
+  g_assert_null (reformer_trainer_evaluate_finish (REFORMER_TRAINER (object), result, &run->error));
+  run->done = TRUE;
+}
+
+/* Cancelled while a function that cannot fail waits for its turn in the main context: its answer is no answer. */
+static void
+test_cancel_waiting (void)
+{
+  for (int evaluates = 0; evaluates < 2; evaluates++)
+    {
+      g_autoptr (ReformerTrainer) trainer = new_trainer (FALSE);
+      TestSamples *samples = (TestSamples *) reformer_trainer_get_dataset (trainer);
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      Run run;
+
+      watch (&run, trainer);
+      samples->on_count = cancel;
+      samples->data = cancellable;
+      if (evaluates)
+        {
+          g_cancellable_cancel (cancellable);
+          reformer_trainer_evaluate_async (trainer, NULL, cancellable, on_no_evaluation, &run);
+        }
+      else
+        {
+          reformer_trainer_train_async (trainer, 4, cancellable, on_done, &run);
+        }
+      wait_for (&run);
+      g_assert_error (run.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      unwatch (&run);
+    }
+}
+
 /* ---- While it works ---- */
 
 static void
@@ -601,6 +648,7 @@ main (int    argc,
   g_test_add_func ("/trainer-async/foreign", test_foreign);
   g_test_add_func ("/trainer-async/context", test_context);
   g_test_add_func ("/trainer-async/cancel", test_cancel);
+  g_test_add_func ("/trainer-async/cancel-waiting", test_cancel_waiting);
   g_test_add_func ("/trainer-async/busy", test_busy);
   g_test_add_func ("/trainer-async/reading", test_reading);
   g_test_add_func ("/trainer-async/nested-loop", test_nested_loop);

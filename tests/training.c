@@ -25,6 +25,8 @@ test_samples_count_samples (ReformerDataset *dataset,
   TestSamples *self = (TestSamples *) dataset;
 
   called (self);
+  if (self->on_count != NULL)
+    self->on_count (self->data);
   return self->samples->len;
 }
 

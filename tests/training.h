@@ -22,6 +22,7 @@ typedef struct
   gint             strangers; /* calls from other threads */
   gulong           delay;     /* microseconds a sample takes */
   void           (*on_read) (gpointer data);
+  void           (*on_count) (gpointer data);
   gpointer         data;
 } TestSamples;
 

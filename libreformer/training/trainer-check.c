@@ -85,6 +85,8 @@ reformer_trainer_check_dataset (ReformerTrainerJob  *job,
   const int ids = tokenizer != NULL ? reformer_tokenizer_count_ids (tokenizer) : 0;
   gint64 n;
 
+  if (g_cancellable_set_error_if_cancelled (job->cancellable, error)) /* what has no error of its own was not asked then */
+    return FALSE;
   if (ids > vocabulary)
     {
       INVALID ("%s: its tokenizer has %d ids, but the model's vocab_size is %d; wanted at least as many", name, ids, vocabulary);
@@ -104,6 +106,8 @@ check_evaluation (ReformerTrainerJob  *job,
     return TRUE;
   if (job->evaluation == NULL)
     job->evaluation = reformer_dataset_get_held_out (job->dataset);
+  if (g_cancellable_set_error_if_cancelled (job->cancellable, error))
+    return FALSE;
   if (job->evaluation == NULL)
     {
       INVALID ("evaluation-interval is %u, but there is no evaluation-dataset, and the data set holds nothing out", job->settings.evaluation_interval);

@@ -97,6 +97,8 @@ reformer_trainer_run_evaluate (ReformerTrainerJob  *job,
     return NULL;
   if (used == NULL)
     used = reformer_dataset_get_held_out (job->dataset);
+  if (g_cancellable_set_error_if_cancelled (job->cancellable, error))
+    return NULL;
   if (used == NULL)
     {
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA,
