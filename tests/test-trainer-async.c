@@ -638,6 +638,59 @@ test_unref_in_handler (void)
   g_assert_null (reference);
 }
 
+/* The last references to objects of the program are often the work's: they go in the thread of the caller, before the end is told. */
+typedef struct
+{
+  GThread *home;
+  guint    gone;
+  guint    strangers;
+  gboolean done;
+} Last;
+
+static void
+on_last (gpointer  data,
+         GObject  *where)
+{
+  Last *last = data;
+
+  last->gone++;
+  last->strangers += g_thread_self () != last->home;
+}
+
+static void
+on_done_last (GObject      *object,
+              GAsyncResult *result,
+              gpointer      data)
+{
+  Last *last = data;
+
+  g_assert_cmpuint (last->gone, ==, 3); /* the trainer has let go of them, the work has ended */
+  last->done = TRUE;
+}
+
+static void
+test_last_references (void)
+{
+  for (int i = 0; i < 40; i++)
+    {
+      ReformerTrainer *trainer = new_trainer (TRUE);
+      g_autoptr (TestSamples) evaluated = test_samples_new (2, 32, 40);
+      Last last = { .home = g_thread_self () };
+
+      reformer_trainer_set_evaluation_dataset (trainer, REFORMER_DATASET (evaluated));
+      g_object_weak_ref (G_OBJECT (evaluated), on_last, &last);
+      g_object_weak_ref (G_OBJECT (reformer_trainer_get_optimizer (trainer)), on_last, &last);
+      g_object_weak_ref (G_OBJECT (reformer_trainer_get_schedule (trainer)), on_last, &last);
+      g_clear_object (&evaluated);
+      reformer_trainer_train_async (trainer, 1, NULL, on_done_last, &last);
+      g_object_set (trainer, "evaluation-dataset", NULL, "optimizer", NULL, "schedule", NULL, NULL);
+      g_object_unref (trainer);
+      while (!last.done)
+        g_main_context_iteration (NULL, TRUE);
+      g_assert_cmpuint (last.strangers, ==, 0);
+    }
+}
+
 int
 main (int    argc,
       char **argv)
@@ -654,6 +707,7 @@ main (int    argc,
   g_test_add_func ("/trainer-async/nested-loop", test_nested_loop);
   g_test_add_func ("/trainer-async/unref", test_unref);
   g_test_add_func ("/trainer-async/unref-in-handler", test_unref_in_handler);
+  g_test_add_func ("/trainer-async/last-references", test_last_references);
 
   return g_test_run ();
 }

@@ -11,25 +11,13 @@ typedef struct
 {
   ReformerTrainerJob *job;
   guint               n_steps; /* 0: evaluates */
-  ReformerDataset    *dataset;
   GTask              *task;
 } Work;
-
-static void
-work_free (Work *work)
-{
-  g_clear_pointer (&work->job, reformer_trainer_job_free);
-  g_clear_object (&work->dataset);
-  g_clear_object (&work->task);
-  g_free (work);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Work, work_free)
 
 static gpointer
 run (gpointer data)
 {
-  g_autoptr (Work) work = data;
+  g_autofree Work *work = data;
   ReformerTrainerJob *job = work->job;
   g_autoptr (ReformerEvaluation) evaluation = NULL;
   GError *error = NULL;
@@ -38,10 +26,10 @@ run (gpointer data)
   if (work->n_steps > 0)
     reformer_trainer_run (job, work->n_steps, &error);
   else
-    evaluation = reformer_trainer_run_evaluate (job, work->dataset, &error);
+    evaluation = reformer_trainer_run_evaluate (job, job->given, &error);
   reformer_home_leave ();
   /* From here on the trainer may go at any moment. */
-  reformer_trainer_tell_end (job, g_steal_pointer (&work->task), (GObject *) evaluation, error);
+  reformer_trainer_tell_end (job, work->task, (GObject *) evaluation, error);
   return NULL;
 }
 
@@ -88,7 +76,7 @@ start (ReformerTrainer *self,
 
   work->job = reformer_trainer_job_new (self, g_task_get_context (task), g_task_get_cancellable (task));
   work->n_steps = n_steps;
-  g_set_object (&work->dataset, dataset);
+  g_set_object (&work->job->given, dataset);
   work->task = task;
   freeze (self);
   reformer_trainer_notify_progress (self);
@@ -97,8 +85,8 @@ start (ReformerTrainer *self,
     g_thread_unref (thread);
   else
     {
-      reformer_trainer_tell_end (work->job, g_steal_pointer (&work->task), NULL, error);
-      work_free (work);
+      reformer_trainer_tell_end (work->job, task, NULL, error);
+      g_free (work);
     }
 }
 

@@ -18,12 +18,13 @@ typedef enum
 
 typedef struct
 {
-  EventKind  kind;
-  GObject   *object;  /* record, evaluation, file, or the result */
-  guint      step;
-  gboolean   keep;    /* a record for the history */
-  GTask     *task;
-  GError    *error;
+  EventKind           kind;
+  GObject            *object;  /* record, evaluation, file, or the result */
+  guint               step;
+  gboolean            keep;    /* a record for the history */
+  ReformerTrainerJob *job;     /* that ended */
+  GTask              *task;
+  GError             *error;
 } Event;
 
 enum
@@ -99,6 +100,7 @@ handle (ReformerTrainer *self,
       reformer_trainer_release (self);
       reformer_trainer_thaw (self);
       reformer_trainer_notify_progress (self);
+      g_clear_pointer (&event->job, reformer_trainer_job_free);
       if (event->error != NULL)
         g_task_return_error (event->task, g_steal_pointer (&event->error));
       else if (event->object != NULL)
@@ -112,6 +114,7 @@ static void
 event_free (Event *event)
 {
   g_clear_object (&event->object);
+  g_clear_pointer (&event->job, reformer_trainer_job_free);
   g_clear_object (&event->task);
   g_clear_error (&event->error);
   g_free (event);
@@ -154,6 +157,7 @@ tell (ReformerTrainerJob *job,
       const Event        *given)
 {
   ReformerTrainer *self = job->trainer;
+  g_autoptr (GMainContext) context = NULL;
   g_autoptr (GSource) source = NULL;
   Event *event;
 
@@ -170,6 +174,7 @@ tell (ReformerTrainerJob *job,
       g_mutex_unlock (&self->lock);
       return;
     }
+  context = g_main_context_ref (job->context); /* the last event takes the job with it */
   event = g_memdup2 (given, sizeof *given);
   if (event->object != NULL)
     g_object_ref (event->object);
@@ -189,7 +194,7 @@ tell (ReformerTrainerJob *job,
   g_source_set_static_name (source, "[reformer] trainer");
   g_source_set_can_recurse (source, TRUE);
   g_source_set_callback (source, dispatch, g_object_ref (self), g_object_unref);
-  g_source_attach (source, job->context);
+  g_source_attach (source, context);
 }
 
 void
@@ -227,5 +232,5 @@ reformer_trainer_tell_end (ReformerTrainerJob *job,
                            GObject            *result,
                            GError             *error)
 {
-  tell (job, &(const Event) { .kind = EVENT_END, .object = result, .task = task, .error = error });
+  tell (job, &(const Event) { .kind = EVENT_END, .object = result, .job = job, .task = task, .error = error });
 }

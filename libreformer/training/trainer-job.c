@@ -37,6 +37,7 @@ reformer_trainer_job_free (ReformerTrainerJob *job)
   g_clear_object (&job->cancellable);
   g_clear_object (&job->dataset);
   g_clear_object (&job->evaluation);
+  g_clear_object (&job->given);
   g_clear_object (&job->optimizer);
   g_clear_object (&job->schedule);
   g_clear_object (&job->folder);

@@ -185,6 +185,7 @@ struct _ReformerTrainerJob
   ReformerTrainerSettings  settings;     /* those of when the call was made */
   ReformerDataset         *dataset;
   ReformerDataset         *evaluation;   /* NULL: none */
+  ReformerDataset         *given;        /* that an asynchronous evaluation is of; NULL: none */
   ReformerOptimizer       *optimizer;
   ReformerSchedule        *schedule;
   GFile                   *folder;       /* NULL: none */
@@ -311,7 +312,8 @@ void     reformer_trainer_tell_saved      (ReformerTrainerJob      *job,
                                            guint                    step);
 /* Something that shows in properties. */
 void     reformer_trainer_tell_progress   (ReformerTrainerJob      *job);
-/* The last of an asynchronous call: releases the trainer and returns the task, which it takes, with an error or with the object or TRUE. */
+/* The last of an asynchronous call: releases the trainer, frees the job, which may have the last references to objects of the program, and returns the task with
+ * an error, or with the object or TRUE. Takes job, task and error. */
 void     reformer_trainer_tell_end        (ReformerTrainerJob      *job,
                                            GTask                   *task,
                                            GObject                 *result,
