@@ -267,6 +267,65 @@ test_patience (void)
     stop_is_cut (i % 2 == 0, i / 2 == 0);
 }
 
+/* ---- How it ended ---- */
+
+/* The line that is missing then is the one of the end alone. */
+static void
+remove_log (ReformerTrainer        *trainer,
+            ReformerTrainingRecord *record,
+            Run                    *run)
+{
+  g_autofree char *log = g_build_filename (run->path, "log.jsonl", NULL);
+
+  save_last (trainer, record, NULL);
+  if (reformer_training_record_get_step (record) == STEPS)
+    g_assert_cmpint (g_unlink (log), ==, 0);
+}
+
+static void
+cancel_step (ReformerTrainer        *trainer,
+             ReformerTrainingRecord *record,
+             Run                    *run)
+{
+  if (reformer_training_record_get_step (record) == run->at)
+    {
+      g_assert_cmpfloat (reformer_trainer_get_remaining_seconds (trainer), >, 0);
+      g_cancellable_cancel (run->cancellable);
+    }
+}
+
+static void
+assert_ended (Run                *run,
+              ReformerStopReason  reason,
+              double              remaining)
+{
+  g_assert_cmpint (reformer_trainer_get_stop_reason (run->trainer), ==, reason);
+  g_assert_cmpfloat (reformer_trainer_get_remaining_seconds (run->trainer), ==, remaining);
+}
+
+static void
+test_end (void)
+{
+  g_auto (Run) run = { NULL };
+  g_autoptr (GError) error = NULL;
+
+  run_start (&run, NULL);
+  run.at = 1;
+  g_signal_connect (run.trainer, "step", G_CALLBACK (cancel_step), &run);
+  g_signal_connect (run.trainer, "step", G_CALLBACK (remove_log), &run);
+  g_assert_false (reformer_trainer_train (run.trainer, STEPS, run.cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  assert_ended (&run, REFORMER_STOP_REASON_CANCELLED, -1);
+  run_train (&run, 2);
+  assert_ended (&run, REFORMER_STOP_REASON_STEPS, 0);
+  g_object_set (run.trainer, "evaluation-interval", 0, "checkpoint-interval", 0, "history-interval", 100, NULL);
+  g_assert_false (reformer_trainer_train (run.trainer, 1, NULL, &error));
+  g_assert_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER);
+  assert_ended (&run, REFORMER_STOP_REASON_FAILED, -1);
+  test_folder_delete (run.path);
+}
+
 /* ---- A handler that changes what counts from the next call on, and saves ---- */
 
 typedef struct
@@ -384,6 +443,7 @@ main (int    argc,
   g_test_add_func ("/trainer-again/saved-before", test_saved_before);
   g_test_add_func ("/trainer-again/evaluation", test_evaluation);
   g_test_add_func ("/trainer-again/patience", test_patience);
+  g_test_add_func ("/trainer-again/end", test_end);
   g_test_add_func ("/trainer-again/changed-and-saved", test_changed_and_saved);
   g_test_add_func ("/trainer-again/changed-settings", test_changed_settings);
 

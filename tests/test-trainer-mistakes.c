@@ -73,7 +73,7 @@ test_steps (void)
   assert_says (&error, INVALID, "0 steps", NULL);
   reformer_trainer_set_total_steps (trainer, 3);
   fails (trainer, 4, &error);
-  assert_says (&error, INVALID, "4 steps", "total-steps is 3", NULL);
+  assert_says (&error, INVALID, "4 steps", "total-steps is 3", "wanted at most 3", NULL);
   reformer_trainer_set_total_steps (trainer, 0);
   assert_trains (trainer);
   fails (trainer, G_MAXUINT, &error);

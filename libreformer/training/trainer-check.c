@@ -47,7 +47,7 @@ check_steps (ReformerTrainerJob  *job,
   else if (n_steps > G_MAXUINT - state->step)
     INVALID ("%u steps after %u; wanted at most %u in all", n_steps, state->step, G_MAXUINT);
   else if (state->step + n_steps > total && !made_up)
-    INVALID ("%u steps after %u; total-steps is %u", n_steps, state->step, total);
+    INVALID ("%u steps after %u; total-steps is %u, wanted at most %u", n_steps, state->step, total, total - MIN (total, state->step));
   else if (s->final_steps > total)
     INVALID ("final-steps is %u; wanted at most the %u steps in all", s->final_steps, total);
   else

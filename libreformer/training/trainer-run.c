@@ -138,12 +138,23 @@ loop (ReformerTrainerJob  *job,
   return (self->saved_step == state->step || reformer_trainer_save (job, error)) && reformer_device_synchronize (self->model->device, error);
 }
 
+static ReformerStopReason
+reason_of (const GError       *problem,
+           ReformerStopReason  otherwise)
+{
+  if (problem == NULL)
+    return otherwise;
+  return g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED) ? REFORMER_STOP_REASON_CANCELLED : REFORMER_STOP_REASON_FAILED;
+}
+
 static void
 set_stop_reason (ReformerTrainer    *self,
                  ReformerStopReason  reason)
 {
   g_mutex_lock (&self->lock);
   self->progress.stop_reason = reason;
+  if (reason != REFORMER_STOP_REASON_NONE)
+    self->progress.remaining_seconds = reason == REFORMER_STOP_REASON_CANCELLED || reason == REFORMER_STOP_REASON_FAILED ? -1 : 0;
   g_mutex_unlock (&self->lock);
 }
 
@@ -173,10 +184,9 @@ reformer_trainer_run (ReformerTrainerJob  *job,
         loop (job, &reason, &problem);
       reformer_model_set_training (self->model, training);
     }
-  if (problem != NULL)
-    reason = g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED) ? REFORMER_STOP_REASON_CANCELLED : REFORMER_STOP_REASON_FAILED;
-  if (begun)
-    reformer_trainer_log_end (job, reason, problem, problem == NULL ? &problem : NULL);
+  reason = reason_of (problem, reason);
+  if (begun && !reformer_trainer_log_end (job, reason, problem, problem == NULL ? &problem : NULL))
+    reason = reason_of (problem, reason);
   self->job = NULL;
   set_stop_reason (self, reason);
   if (problem == NULL)
