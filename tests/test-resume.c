@@ -9,12 +9,14 @@
 #include <glib/gstdio.h>
 #include <libreformer/data/reformer-byte-tokenizer.h>
 #include <libreformer/data/reformer-text-dataset.h>
+#include <libreformer/training/reformer-adafactor.h>
 #include <libreformer/training/reformer-adamw.h>
 #include <libreformer/training/reformer-sgd.h>
 #include <libreformer/training/reformer-trainer-error.h>
 
 #include "folders.h"
 #include "training/checkpoint-private.h"
+#include "training/properties.h"
 #include "training/trainer-private.h"
 
 #define STEPS 12
@@ -24,9 +26,17 @@ typedef struct
   const char *name;
   const char *kinds;
   gboolean    evaluated; /* accumulation, evaluations, steps that are not finite, nothing kept */
+  GType     (*optimizer) (void);
+  gboolean    set;       /* no setting has its default */
 } Kind;
 
-static const Kind kinds[] = { { "plain", "local,lsh", FALSE }, { "evaluated", "lsh,local", TRUE } };
+static const Kind kinds[] = {
+  { "plain", "local,lsh", FALSE, reformer_adamw_get_type, FALSE },    { "evaluated", "lsh,local", TRUE, reformer_sgd_get_type, FALSE },
+  { "set-adamw", "local,lsh", FALSE, reformer_adamw_get_type, TRUE }, { "set-sgd", "local,lsh", FALSE, reformer_sgd_get_type, TRUE },
+  { "set-adafactor", "local,lsh", FALSE, reformer_adafactor_get_type, TRUE },
+};
+/* Those that are interrupted everywhere; of the others only the settings are looked at. */
+#define N_INTERRUPTED 2
 
 /* ---- A run ---- */
 
@@ -91,6 +101,25 @@ new_data (const char *folder)
   return REFORMER_DATASET (reformer_text_dataset_new (file, tokenizer));
 }
 
+/* No setting has its default, and each is one that matters after the eighth step, if it can. */
+static void
+set_all (ReformerTrainer *trainer)
+{
+  ReformerOptimizer *optimizer = reformer_trainer_get_optimizer (trainer);
+
+  g_object_set (trainer, "sequence-length", 32, "final-sequence-length", 61, "final-steps", 2, "batch-size", 3, "accumulation", 2, "max-gradient-norm", 0.05, "shuffle", FALSE,
+                "total-steps", 16, "evaluation-interval", 3, "evaluation-samples", 2, "patience", 100, "min-improvement", 0.5, "checkpoint-interval", 1, "checkpoints-kept", 100,
+                "max-skipped", 7, "history-interval", 2, NULL);
+  g_object_set (reformer_trainer_get_schedule (trainer), "decay", REFORMER_DECAY_LINEAR, "warmup-steps", 3, "final-factor", 0.25, NULL);
+  g_object_set (optimizer, "learning-rate", 0.02, "weight-decay", 0.05, NULL);
+  if (REFORMER_IS_ADAMW (optimizer))
+    g_object_set (optimizer, "beta1", 0.8, "beta2", 0.9, "epsilon", 1e-4, NULL);
+  else if (REFORMER_IS_SGD (optimizer))
+    g_object_set (optimizer, "momentum", 0.9, NULL);
+  else
+    g_object_set (optimizer, "decay", -0.6, "clipping-threshold", 0.25, "scale-parameter", FALSE, NULL);
+}
+
 /* `set`: as the run is made; otherwise all that can differ does, so that it must come from the checkpoint. */
 static Run *
 run_new (const Kind *kind,
@@ -103,7 +132,7 @@ run_new (const Kind *kind,
   g_autoptr (ReformerDataset) dataset = new_data (data);
   g_autoptr (ReformerModel) model = NULL;
   g_autoptr (GFile) file = g_file_new_for_path (folder);
-  g_autoptr (ReformerOptimizer) optimizer = kind->evaluated ? reformer_sgd_new () : reformer_adamw_new ();
+  g_autoptr (ReformerOptimizer) optimizer = g_object_new (kind->optimizer (), NULL);
   g_autoptr (ReformerSchedule) schedule = reformer_schedule_new ();
   Run *run = g_new0 (Run, 1);
 
@@ -117,6 +146,11 @@ run_new (const Kind *kind,
   reformer_model_set_seed (model, set ? 5 : 6);
   if (!set)
     return run;
+  if (kind->set)
+    {
+      set_all (run->trainer);
+      return run;
+    }
 
   g_object_set (run->trainer, "sequence-length", 32, "batch-size", kind->evaluated ? 2 : 3, "checkpoint-interval", 1, "checkpoints-kept", 100, NULL);
   reformer_optimizer_set_learning_rate (optimizer, 0.01);
@@ -357,17 +391,18 @@ resume_except (Run        *run,
   return TRUE;
 }
 
-/* Whether the end is another one, or there is none, where something is not restored from a step's checkpoint. */
-static gboolean
-is_noticed (const Kind *kind,
-            guint       step,
-            const char *except)
+/* The end, where something is not restored from a step's checkpoint; "none" where there is none. */
+static char *
+end_without (const Kind *kind,
+             guint       step,
+             const char *except)
 {
   const guint k = make_whole (kind);
-  g_autofree char *folder = test_folder_new (), *end = NULL;
+  g_autofree char *folder = test_folder_new ();
   g_autoptr (Run) run = run_new (kind, whole[k].data, folder, FALSE);
   g_autoptr (GError) error = NULL;
   gboolean made;
+  char *end;
 
   copy_until (whole[k].folder, folder, step);
   /* in two calls: the first counts to the end of the one that was cut short */
@@ -378,7 +413,17 @@ is_noticed (const Kind *kind,
   end = made ? describe (folder, STEPS) : g_strdup ("none");
   g_clear_pointer (&run, run_free);
   test_folder_delete (folder);
-  return strcmp (end, whole[k].end) != 0;
+  return end;
+}
+
+static gboolean
+is_noticed (const Kind *kind,
+            guint       step,
+            const char *except)
+{
+  g_autofree char *end = end_without (kind, step, except);
+
+  return strcmp (end, whole[kind - kinds].end) != 0;
 }
 
 /* The negative control: no field of the table, nor anything else, can be left out unnoticed. */
@@ -402,6 +447,87 @@ test_each_is_needed (void)
           g_test_fail ();
         }
     }
+}
+
+/* Settings that the weights do not depend on; what the checkpoint says of itself tells that they are restored. */
+static const struct
+{
+  const char *name;
+  const char *why;
+} without_effect[] = {
+  { "trainer.total-steps", "the state has what it was when the run began" },
+  { "trainer.evaluation-samples", "evaluations change no weights" },
+  { "trainer.patience", "says when to end, not what a step does" },
+  { "trainer.min-improvement", "says when to end, not what a step does" },
+  { "trainer.max-skipped", "says when to end, not what a step does" },
+  { "trainer.checkpoint-interval", "checkpoints change no weights" },
+  { "trainer.checkpoints-kept", "checkpoints change no weights" },
+  { "trainer.history-interval", "records change no weights" },
+};
+
+static gboolean
+is_without_effect (const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (without_effect); i++)
+    if (g_str_equal (name, without_effect[i].name))
+      return TRUE;
+  return FALSE;
+}
+
+/* Of what describe() says, the line of the weights. */
+static char *
+weights_of (const char *end)
+{
+  g_auto (GStrv) lines = g_strsplit (end, "\n", -1);
+
+  for (guint i = 0; lines[i] != NULL; i++)
+    if (g_str_has_suffix (lines[i], " model.safetensors"))
+      return g_strdup (lines[i]);
+  return g_strdup (end);
+}
+
+static guint
+check_settings (const Kind *kind,
+                const char *part,
+                GObject    *object)
+{
+  g_autoptr (json_t) settings = reformer_properties_to_json (object, NULL);
+  g_autofree char *want = weights_of (whole[kind - kinds].end);
+  const char *name;
+  json_t *value;
+
+  json_object_foreach (settings, name, value)
+    {
+      g_autofree char *except = g_strdup_printf ("%s.%s", part, name), *end = end_without (kind, 8, except), *weights = weights_of (end);
+
+      if (g_str_equal (end, whole[kind - kinds].end) || g_str_equal (weights, want) != is_without_effect (except))
+        {
+          g_test_message ("%s: %s was not restored, and %s", kind->name, except, g_str_equal (weights, want) ? "the weights are the same" : "other weights came of it");
+          g_test_fail ();
+        }
+    }
+  return (guint) json_object_size (settings);
+}
+
+/* No setting of trainer, optimizer and schedule can be left out unnoticed. */
+static void
+test_each_setting_is_needed (gconstpointer data)
+{
+  const Kind *kind = data;
+  const guint k = make_whole (kind);
+  g_autofree char *folder = test_folder_new ();
+  g_autoptr (Run) run = run_new (kind, whole[k].data, folder, FALSE);
+  guint n;
+
+  g_assert_false (is_noticed (kind, 8, NULL));
+  n = check_settings (kind, "trainer", G_OBJECT (run->trainer));
+  g_assert_cmpuint (n, >, G_N_ELEMENTS (without_effect));
+  n = check_settings (kind, "optimizer", G_OBJECT (reformer_trainer_get_optimizer (run->trainer)));
+  g_assert_cmpuint (n, >=, 3);
+  n = check_settings (kind, "schedule", G_OBJECT (reformer_trainer_get_schedule (run->trainer)));
+  g_assert_cmpuint (n, >=, 3);
+  g_clear_pointer (&run, run_free);
+  test_folder_delete (folder);
 }
 
 static gpointer
@@ -469,7 +595,7 @@ main (int   argc,
   if (g_file_test ("/dev/shm", G_FILE_TEST_IS_DIR) && g_access ("/dev/shm", W_OK) == 0)
     g_setenv ("TMPDIR", "/dev/shm", TRUE); /* hundreds of checkpoints, each of them synced */
   g_test_init (&argc, &argv, NULL);
-  for (guint k = 0; k < G_N_ELEMENTS (kinds); k++)
+  for (guint k = 0; k < N_INTERRUPTED; k++)
     {
       g_autofree char *repeats = g_strdup_printf ("/resume/%s/repeats", kinds[k].name), *every = g_strdup_printf ("/resume/%s/every-step", kinds[k].name);
       g_autofree char *cancelled = g_strdup_printf ("/resume/%s/cancelled", kinds[k].name);
@@ -479,6 +605,12 @@ main (int   argc,
       g_test_add_data_func (cancelled, &kinds[k], test_cancelled);
     }
   g_test_add_func ("/resume/each-is-needed", test_each_is_needed);
+  for (guint k = N_INTERRUPTED; k < G_N_ELEMENTS (kinds); k++)
+    {
+      g_autofree char *path = g_strdup_printf ("/resume/each-setting-is-needed/%s", kinds[k].name);
+
+      g_test_add_data_func (path, &kinds[k], test_each_setting_is_needed);
+    }
   g_test_add_func ("/resume/cancelled-while-hashing", test_cancelled_while_hashing);
   status = g_test_run ();
   clear ();

@@ -604,7 +604,7 @@ work (gpointer data)
   json_object_set_new (json_object_get (w->root, "schedule"), "number", json_integer (7));
   settings = reformer_properties_read (G_OBJECT (w->schedule), w->root, "file", "schedule", NULL);
   g_assert_nonnull (settings);
-  g_assert_true (reformer_properties_apply (G_OBJECT (w->schedule), settings, NULL));
+  g_assert_true (reformer_properties_apply (G_OBJECT (w->schedule), settings, NULL, NULL));
   reformer_home_leave ();
   g_atomic_int_set (&w->done, 1);
   g_main_context_wakeup (NULL);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "training/checkpoint-private.h"
 
+#include <string.h>
+
 #include <libreformer/training/reformer-trainer-error.h>
 
 #include "files/reading.h"
@@ -8,18 +10,31 @@
 #include "training/optimizer-private.h"
 #include "training/properties.h"
 
+/* All of an object's settings, but one where `except` is "part.setting". */
+static gboolean
+apply (GObject     *object,
+       GPtrArray   *settings,
+       const char  *part,
+       const char  *except,
+       GError     **error)
+{
+  const char *name = except != NULL && g_str_has_prefix (except, part) && except[strlen (part)] == '.' ? except + strlen (part) + 1 : NULL;
+
+  return reformer_properties_apply (object, settings, name, error);
+}
+
 static gboolean
 use_settings (const ReformerCheckpointContent  *content,
               const ReformerCheckpoint         *checkpoint,
+              const char                       *except,
               GError                          **error)
 {
   g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (checkpoint->model);
 
   for (guint i = 0; i < parameters->len; i++)
     reformer_parameter_set_trainable (parameters->pdata[i], !g_hash_table_contains (content->frozen, reformer_parameter_get_name (parameters->pdata[i])));
-  return reformer_properties_apply (checkpoint->trainer, content->trainer, error) &&
-         reformer_properties_apply (G_OBJECT (checkpoint->optimizer), content->optimizer, error) &&
-         reformer_properties_apply (G_OBJECT (checkpoint->schedule), content->schedule, error);
+  return apply (checkpoint->trainer, content->trainer, "trainer", except, error) && apply (G_OBJECT (checkpoint->optimizer), content->optimizer, "optimizer", except, error) &&
+         apply (G_OBJECT (checkpoint->schedule), content->schedule, "schedule", except, error);
 }
 
 static void
@@ -108,7 +123,7 @@ reformer_checkpoint_restore (const char                *folder,
 
   if (g_strcmp0 (except, "optimizer") != 0)
     use_optimizer (&content, checkpoint->optimizer);
-  if (g_strcmp0 (except, "settings") != 0 && !use_settings (&content, checkpoint, error))
+  if (g_strcmp0 (except, "settings") != 0 && !use_settings (&content, checkpoint, except, error))
     return reformer_file_tidy (error);
   use_state (&content, checkpoint, except);
   return TRUE;

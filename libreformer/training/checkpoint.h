@@ -56,7 +56,8 @@ gboolean reformer_checkpoint_save    (const char               *folder,
                                       GCancellable             *cancellable,
                                       GError                  **error);
 /* Goes back to the newest whole checkpoint; damaged ones are named in a warning (g_warning) and passed over. All is read and checked before anything is changed.
- * `except` (tests) is a field of the state, "weights", "optimizer" or "settings" that is not restored; NULL: all are. */
+ * `except` (tests) is a field of the state, "weights", "optimizer", "settings" or one of these ("trainer.batch-size", "optimizer.beta1", "schedule.decay") that is not
+ * restored; NULL: all are. */
 gboolean reformer_checkpoint_restore (const char               *folder,
                                       const ReformerCheckpoint *checkpoint,
                                       const char               *except,

@@ -48,9 +48,10 @@ is_setting (GParamSpec *pspec)
 
 typedef struct
 {
-  GObject   *object;
-  json_t    *json;
-  GPtrArray *settings;
+  GObject    *object;
+  json_t     *json;
+  GPtrArray  *settings;
+  const char *except;
 } Call;
 
 static json_t *
@@ -105,7 +106,7 @@ reformer_properties_to_json (GObject  *object,
                              GError  **error)
 {
   g_autoptr (json_t) json = json_object ();
-  Call call = { object, json, NULL };
+  Call call = { object, json, NULL, NULL };
 
   if (!reformer_home_is_away (object, G_STRUCT_OFFSET (GObjectClass, get_property)))
     collect (&call);
@@ -285,16 +286,18 @@ set_all (gpointer data)
     {
       Setting *setting = call->settings->pdata[i];
 
-      g_object_set_property (call->object, setting->name, &setting->value);
+      if (g_strcmp0 (setting->name, call->except) != 0)
+        g_object_set_property (call->object, setting->name, &setting->value);
     }
 }
 
 gboolean
-reformer_properties_apply (GObject    *object,
-                           GPtrArray  *settings,
-                           GError    **error)
+reformer_properties_apply (GObject     *object,
+                           GPtrArray   *settings,
+                           const char  *except,
+                           GError     **error)
 {
-  Call call = { object, NULL, settings };
+  Call call = { object, NULL, settings, except };
 
   if (reformer_home_is_away (object, G_STRUCT_OFFSET (GObjectClass, set_property)))
     return reformer_home_call (set_all, &call, error);

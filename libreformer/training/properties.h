@@ -19,8 +19,10 @@ GPtrArray *reformer_properties_read    (GObject       *object,
                                         const char    *path,
                                         const char    *part,
                                         GError       **error);
+/* Sets all of them, but the one whose name is `except` (tests; NULL: all). */
 gboolean   reformer_properties_apply   (GObject       *object,
                                         GPtrArray     *settings,
+                                        const char    *except,
                                         GError       **error);
 
 G_END_DECLS
