@@ -326,6 +326,42 @@ test_end (void)
   test_folder_delete (run.path);
 }
 
+/* ---- Back to an earlier step ---- */
+
+static void
+test_back (void)
+{
+  g_auto (Run) whole = { NULL }, run = { NULL };
+  GListModel *history, *evaluations;
+  g_autofree char *last = NULL;
+  g_autoptr (GError) error = NULL;
+
+  run_start (&whole, NULL);
+  run_train (&whole, STEPS);
+  run_start (&run, NULL);
+  history = reformer_trainer_get_history (run.trainer);
+  evaluations = reformer_trainer_get_evaluations (run.trainer);
+  run_train (&run, STEPS);
+  last = g_build_filename (run.path, "checkpoints", "step-4", NULL);
+  test_folder_delete (last);
+  for (guint i = 0; i < 2; i++) /* the second finds nothing to drop */
+    {
+      g_assert_true (reformer_trainer_resume (run.trainer, NULL, &error));
+      g_assert_no_error (error);
+      g_assert_cmpuint (reformer_trainer_get_n_steps (run.trainer), ==, 2);
+      g_assert_cmpuint (g_list_model_get_n_items (history), ==, 2);
+      g_assert_cmpuint (g_list_model_get_n_items (evaluations), ==, 1);
+      g_assert_cmpfloat (reformer_trainer_get_loss (run.trainer), ==, 0);
+      assert_ended (&run, REFORMER_STOP_REASON_NONE, -1);
+    }
+  run_train (&run, 2);
+  g_assert_cmpuint (g_list_model_get_n_items (history), ==, STEPS);
+  g_assert_cmpuint (g_list_model_get_n_items (evaluations), ==, STEPS / 2);
+  assert_same_run (&run, &whole);
+  test_folder_delete (run.path);
+  test_folder_delete (whole.path);
+}
+
 /* ---- A handler that changes what counts from the next call on, and saves ---- */
 
 typedef struct
@@ -444,6 +480,7 @@ main (int    argc,
   g_test_add_func ("/trainer-again/evaluation", test_evaluation);
   g_test_add_func ("/trainer-again/patience", test_patience);
   g_test_add_func ("/trainer-again/end", test_end);
+  g_test_add_func ("/trainer-again/back", test_back);
   g_test_add_func ("/trainer-again/changed-and-saved", test_changed_and_saved);
   g_test_add_func ("/trainer-again/changed-settings", test_changed_settings);
 

@@ -284,6 +284,38 @@ resume (ReformerTrainerJob  *job,
   return TRUE;
 }
 
+/* What is shown of steps that are not made any more. */
+static void
+forget (ReformerTrainer *self)
+{
+  const ReformerTrainingState *state = &self->state;
+  guint n_records = g_list_model_get_n_items (G_LIST_MODEL (self->history)), n_evaluations = g_list_model_get_n_items (G_LIST_MODEL (self->evaluations));
+  guint n = n_records;
+
+  for (; n > 0; n--)
+    {
+      g_autoptr (ReformerTrainingRecord) record = g_list_model_get_item (G_LIST_MODEL (self->history), n - 1);
+
+      if (reformer_training_record_get_step (record) <= state->step)
+        break;
+    }
+  if (n < n_records)
+    g_list_store_splice (self->history, n, n_records - n, NULL, 0);
+  for (n = n_evaluations; n > 0; n--)
+    {
+      g_autoptr (ReformerEvaluation) evaluation = g_list_model_get_item (G_LIST_MODEL (self->evaluations), n - 1);
+
+      if (reformer_evaluation_get_step (evaluation) <= state->evaluated_step)
+        break;
+    }
+  if (n < n_evaluations)
+    g_list_store_splice (self->evaluations, n, n_evaluations - n, NULL, 0);
+  g_mutex_lock (&self->lock);
+  self->progress.stop_reason = REFORMER_STOP_REASON_NONE;
+  self->progress.remaining_seconds = -1;
+  g_mutex_unlock (&self->lock);
+}
+
 /**
  * reformer_trainer_resume:
  * @self: a trainer, of a model made from the same configuration, and the same data
@@ -292,7 +324,7 @@ resume (ReformerTrainerJob  *job,
  *
  * Goes back to the newest whole checkpoint in [property@Trainer:folder]: weights, optimizer, position in the data, random numbers, and the settings of trainer,
  * optimizer and schedule. Training then goes on to the same bits as if it had not been interrupted. Damaged checkpoints are named in a warning and passed over; lines of
- * the logs that came after the checkpoint are dropped.
+ * the logs that came after the checkpoint are dropped, and so are the items of [property@Trainer:history] and [property@Trainer:evaluations].
  *
  * Returns: %TRUE, or %FALSE with @error set: [error@TrainerError], [error@FileError], [error@DeviceError], %G_IO_ERROR_CANCELLED
  */
@@ -318,7 +350,10 @@ reformer_trainer_resume (ReformerTrainer  *self,
   job->end = self->state.step;
   job->total = self->state.total_steps;
   if (resumed)
-    reformer_trainer_job_show (job, (double) NAN);
+    {
+      reformer_trainer_job_show (job, 0);
+      forget (self);
+    }
   reformer_trainer_release (self);
   reformer_trainer_tell_progress (job);
   return resumed;
