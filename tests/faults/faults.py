@@ -20,8 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import tap
 
 DRIVER = sys.argv[1]
-STEPS = 16
-KILLS = 10        # for each of the two kinds
+STEPS = 18        # a multiple of the evaluated kind's interval: the last step is evaluated too
+KILLS = 20        # for each of the two kinds
 SAVING_KILLS = 50
 CHOICE = random.Random(20)
 TOP = tempfile.mkdtemp(prefix='reformer-faults-')
