@@ -4,7 +4,12 @@
 
 #include <string.h>
 
+#include <libreformer/data/reformer-byte-tokenizer.h>
+#include <libreformer/data/reformer-text-dataset.h>
 #include <libreformer/training/reformer-trainer-error.h>
+
+#include "folders.h"
+#include "training/trainer-private.h"
 
 /* ---- An optimizer and a schedule of a program's own ---- */
 
@@ -574,6 +579,43 @@ test_nested_loop (void)
   g_main_loop_unref (nested.loop);
 }
 
+/* While nobody iterates the context, steps that the history does not keep do not pile up. */
+static void
+test_not_iterated (void)
+{
+  enum { STEPS = 20 };
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerConfig) config = test_config ("local");
+  g_autofree char *folder = test_folder_new (), *path = g_build_filename (folder, "text", NULL);
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  g_autoptr (ReformerTokenizer) tokenizer = reformer_byte_tokenizer_new ();
+  g_autoptr (ReformerDataset) dataset = REFORMER_DATASET (reformer_text_dataset_new (file, tokenizer)); /* needs nobody to iterate */
+  g_autoptr (ReformerModel) model = NULL;
+  g_autoptr (ReformerTrainer) trainer = NULL;
+  guint length;
+  Run run;
+
+  test_file_write (folder, "text", "What nobody hears of need not be told, and what was told late is told once, at the end of it all.", -1);
+  g_object_set (config, "vocab-size", 258, NULL);
+  model = reformer_model_new (device, config);
+  trainer = reformer_trainer_new (model, dataset);
+  g_object_set (trainer, "sequence-length", 32, "history-interval", STEPS / 2, NULL);
+  watch (&run, trainer);
+  reformer_trainer_train_async (trainer, STEPS, NULL, on_done, &run);
+  while (reformer_trainer_get_stop_reason (trainer) == REFORMER_STOP_REASON_NONE)
+    g_usleep (1000);
+  g_mutex_lock (&trainer->lock);
+  length = trainer->events.length;
+  g_mutex_unlock (&trainer->lock);
+  g_assert_cmpuint (length, <=, 6); /* the beginning, a step before either that is kept, and the end */
+  wait_for (&run);
+  g_assert_no_error (run.error);
+  g_assert_cmpuint (run.last, ==, STEPS);
+  g_assert_cmpuint (g_list_model_get_n_items (reformer_trainer_get_history (trainer)), ==, 2);
+  unwatch (&run);
+  test_folder_delete (folder);
+}
+
 /* ---- Letting go ---- */
 
 static gpointer
@@ -705,6 +747,7 @@ main (int    argc,
   g_test_add_func ("/trainer-async/busy", test_busy);
   g_test_add_func ("/trainer-async/reading", test_reading);
   g_test_add_func ("/trainer-async/nested-loop", test_nested_loop);
+  g_test_add_func ("/trainer-async/not-iterated", test_not_iterated);
   g_test_add_func ("/trainer-async/unref", test_unref);
   g_test_add_func ("/trainer-async/unref-in-handler", test_unref_in_handler);
   g_test_add_func ("/trainer-async/last-references", test_last_references);

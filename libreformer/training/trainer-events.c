@@ -159,6 +159,8 @@ tell (ReformerTrainerJob *job,
   ReformerTrainer *self = job->trainer;
   g_autoptr (GMainContext) context = NULL;
   g_autoptr (GSource) source = NULL;
+  g_autoptr (Event) passed = NULL;
+  const Event *last;
   Event *event;
 
   if (job->context == NULL)
@@ -180,6 +182,9 @@ tell (ReformerTrainerJob *job,
     g_object_ref (event->object);
 
   g_mutex_lock (&self->lock);
+  last = g_queue_peek_tail (&self->events);
+  if (event->kind == EVENT_STEP && last != NULL && last->kind == EVENT_STEP && !last->keep)
+    passed = g_queue_pop_tail (&self->events); /* nobody would hear of it; while the context is not iterated, the queue does not grow by it */
   g_queue_push_tail (&self->events, event);
   if (!self->posted)
     {
