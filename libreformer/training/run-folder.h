@@ -6,8 +6,9 @@
 G_BEGIN_DECLS
 
 /*
- * The folder of a run while a trainer has it: made where there is none, refused where it has files that no run makes, locked (an open file description lock on
- * .reformer-lock, so that a second trainer is refused in the same process too). Its logs: log.jsonl has a line for every step and event, log.csv one for every step.
+ * The folder of a run while a trainer has it: made where there is none, locked (an open file description lock on .reformer-lock, so that a second trainer is refused
+ * in the same process too). Its logs: log.jsonl has a line for every step and event, log.csv one for every step. A folder that is not empty is taken only where it has
+ * that lock, a checkpoint with a manifest or the config.json of such a model, and its logs are a trainer's; all others are refused, and nothing in them is touched.
  */
 typedef struct _ReformerRunFolder ReformerRunFolder;
 

@@ -181,6 +181,7 @@ def test_learn_on():
 def test_checkpoints():
     """A tenth of the steps apart, after an evaluation where there are any; the folder of a run that saved nothing is free."""
     os.makedirs(path('saved/checkpoints'))
+    open(path('saved/.reformer-lock'), 'w').close()
     train('saved', '--steps', '40', '--quiet')
     assert sorted(os.listdir(path('saved/checkpoints'))) == ['step-32', 'step-36', 'step-40'], os.listdir(path('saved/checkpoints'))
     train('best', '--steps', '40', '--evaluation-interval', '15', '--decay', 'constant', '--learning-rate', '3e-3', '--quiet')
