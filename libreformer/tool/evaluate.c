@@ -28,6 +28,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
 typedef struct
 {
   char               *path;      /* of the data */
+  char               *identity;  /* that the run's data had; NULL: the data are others */
+  char               *run;       /* its folder */
   double              fraction;  /* its last part; 0: all of it */
   int                 length;    /* of the run; 0: not known */
   ReformerModel      *model;
@@ -41,6 +43,8 @@ static void
 evaluation_clear (Evaluation *self)
 {
   g_clear_pointer (&self->path, g_free);
+  g_clear_pointer (&self->identity, g_free);
+  g_clear_pointer (&self->run, g_free);
   g_clear_object (&self->model);
   g_clear_object (&self->tokenizer);
   g_clear_object (&self->trainer);
@@ -81,10 +85,30 @@ read_run (Evaluation  *self,
       !tool_run_get_value (run, "data", "held-out-fraction", REFORMER_TYPE_TEXT_DATASET, &fraction, error))
     return FALSE;
   self->path = g_strdup (path);
+  self->identity = g_strdup (json_string_value (json_object_get (json_object_get (run->root, "data"), "identity")));
+  self->run = g_file_get_parse_name (folder);
   self->fraction = g_value_get_double (&fraction);
   if (self->fraction > 0)
     return TRUE;
   g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "%s: the run held no data out; --data is wanted", run->name);
+  return FALSE;
+}
+
+/* The text at the run's path may have become another, part of which the training saw. */
+static gboolean
+check_identity (Evaluation  *self,
+                GError     **error)
+{
+  g_autofree char *identity = self->identity != NULL ? reformer_dataset_identify (self->dataset, error) : NULL;
+
+  if (self->identity == NULL)
+    return TRUE;
+  if (identity == NULL)
+    return FALSE;
+  if (g_str_equal (identity, self->identity))
+    return TRUE;
+  g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "%s is not what the run in %s was trained on: it is \"%s\", and was \"%s\"; --data FILE evaluates it anyway",
+               self->path, self->run, identity, self->identity);
   return FALSE;
 }
 
@@ -95,6 +119,8 @@ open_data (Evaluation  *self,
   g_autoptr (GFile) file = g_file_new_for_commandline_arg (self->path);
 
   self->dataset = g_object_new (REFORMER_TYPE_TEXT_DATASET, "file", file, "tokenizer", self->tokenizer, "held-out-fraction", self->fraction, NULL);
+  if (!check_identity (self, error))
+    return FALSE;
   if (self->fraction > 0)
     {
       ReformerDataset *held_out = reformer_dataset_get_held_out (self->dataset);

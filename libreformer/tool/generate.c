@@ -49,29 +49,57 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Page, page_clear)
 
 /* ---- The prompt ---- */
 
-static GBytes *
-read_input (GError **error)
-{
-  GByteArray *bytes = g_byte_array_new ();
-  guint8 buffer[65536];
-  gsize n;
+/* More than any model has positions for. */
+#define MAX_PROMPT (64 << 20)
 
-  while ((n = fread (buffer, 1, sizeof buffer, stdin)) > 0)
-    g_byte_array_append (bytes, buffer, (guint) n);
-  if (ferror (stdin))
+/* FALSE: cancelled. A signal does not end read(), so it is waited for both. */
+static gboolean
+wait_for_input (GCancellable  *cancellable,
+                GError       **error)
+{
+  GPollFD files[] = { { .fd = STDIN_FILENO, .events = G_IO_IN }, { .fd = -1 } };
+
+  if (g_cancellable_make_pollfd (cancellable, &files[1]))
     {
-      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "standard input: %s", g_strerror (errno));
-      g_byte_array_unref (bytes);
-      return NULL;
+      g_poll (files, G_N_ELEMENTS (files), -1);
+      g_cancellable_release_fd (cancellable);
     }
-  return g_byte_array_free_to_bytes (bytes);
+  return !g_cancellable_set_error_if_cancelled (cancellable, error);
 }
 
 static GBytes *
-get_prompt (const char  *text,
-            GError     **error)
+read_input (GCancellable  *cancellable,
+            GError       **error)
 {
-  return g_str_equal (text, "-") ? read_input (error) : g_bytes_new (text, strlen (text));
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  guint8 buffer[65536];
+  gssize n = -1;
+
+  while (n != 0 && bytes->len <= MAX_PROMPT)
+    {
+      if (!wait_for_input (cancellable, error))
+        return NULL;
+      n = read (STDIN_FILENO, buffer, sizeof buffer);
+      if (n < 0 && errno != EINTR && errno != EAGAIN)
+        {
+          g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "standard input: %s", g_strerror (errno));
+          return NULL;
+        }
+      if (n > 0)
+        g_byte_array_append (bytes, buffer, (guint) n);
+    }
+  if (bytes->len <= MAX_PROMPT)
+    return g_byte_array_free_to_bytes (g_steal_pointer (&bytes));
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "standard input: the prompt is longer than %d MiB, at most that is wanted", MAX_PROMPT >> 20);
+  return NULL;
+}
+
+static GBytes *
+get_prompt (const char    *text,
+            GCancellable  *cancellable,
+            GError       **error)
+{
+  return g_str_equal (text, "-") ? read_input (cancellable, error) : g_bytes_new (text, strlen (text));
 }
 
 /* ---- The text ---- */
@@ -207,9 +235,6 @@ run (int    argc,
     return TOOL_USAGE;
   if (options.prompt == NULL)
     return tool_usage (&tool_verb_generate, "--prompt is missing");
-  page.prompt = get_prompt (options.prompt, &error);
-  if (page.prompt == NULL)
-    return tool_fail_error (error);
   page.text = g_byte_array_new ();
   page.ids = g_array_new (FALSE, FALSE, sizeof (int));
   tool_signals_start ();
@@ -219,6 +244,9 @@ run (int    argc,
     {
       if (!tool_properties_apply (properties, &tool_verb_generate, G_OBJECT (page.generator)))
         return TOOL_USAGE;
+      page.prompt = get_prompt (options.prompt, cancellable, &error);
+      if (page.prompt == NULL)
+        return tool_signals_end (error);
       reformer_generator_set_prompt_bytes (page.generator, page.prompt);
       if (make (&page, !options.no_echo, options.json, cancellable, &error) && options.json)
         print_json (&page);

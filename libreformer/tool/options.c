@@ -18,6 +18,66 @@ tool_usage (const ToolVerb *verb,
   return TOOL_USAGE;
 }
 
+/* ---- What GOption does not see ---- */
+
+typedef struct
+{
+  gboolean known, takes_value, text;
+  char    *other; /* the option that does the opposite, or NULL */
+} Kind;
+
+static Kind
+find_kind (const GOptionEntry *entries,
+           ToolProperties     *properties,
+           const char         *name)
+{
+  Kind kind = { FALSE, FALSE, FALSE, NULL };
+
+  for (const GOptionEntry *entry = entries; entry->long_name != NULL; entry++)
+    if (g_str_equal (entry->long_name, name))
+      return (Kind) { TRUE, entry->arg != G_OPTION_ARG_NONE, entry->arg == G_OPTION_ARG_STRING, NULL };
+  if (properties != NULL)
+    kind.known = tool_properties_find_kind (properties, name, &kind.takes_value, &kind.other);
+  return kind;
+}
+
+/* GOption passes over the value of an option that takes none, and names no option whose value is no text. FALSE after a message. */
+static gboolean
+check_values (const ToolVerb      *verb,
+              const GOptionEntry  *entries,
+              ToolProperties      *properties,
+              char               **argv)
+{
+  for (guint i = 1; argv[i] != NULL && !g_str_equal (argv[i], "--"); i++)
+    {
+      const char *value = strchr (argv[i], '='), *charset;
+      g_autofree char *name = g_str_has_prefix (argv[i], "--") ? g_strndup (argv[i] + 2, value != NULL ? (gsize) (value - argv[i]) - 2 : strlen (argv[i])) : g_strdup ("");
+      g_autofree char *text = NULL, *other = NULL;
+      const Kind kind = find_kind (entries, properties, name);
+
+      other = kind.other;
+      if (kind.known && !kind.takes_value && value != NULL)
+        {
+          if (other != NULL)
+            tool_usage (verb, "--%s takes no value; --%s turns it %s", name, other, g_str_has_prefix (name, "no-") ? "on" : "off");
+          else
+            tool_usage (verb, "--%s takes no value", name);
+          return FALSE;
+        }
+      if (!kind.takes_value || (value == NULL && argv[i + 1] == NULL))
+        continue;
+      value = value != NULL ? value + 1 : argv[++i];
+      text = kind.text ? g_locale_to_utf8 (value, -1, NULL, NULL, NULL) : g_strdup (value);
+      if (text == NULL)
+        {
+          g_get_charset (&charset);
+          tool_usage (verb, "--%s is \"%s\", a text in %s is wanted", name, value, charset);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
 gboolean
 tool_parse_properties (const ToolVerb       *verb,
                        const GOptionEntry   *entries,
@@ -28,8 +88,8 @@ tool_parse_properties (const ToolVerb       *verb,
                        guint                 least,
                        guint                 most)
 {
-  g_autoptr (GOptionContext) context = g_option_context_new (verb->arguments);
-  GOptionGroup *group = g_option_group_new (NULL, NULL, NULL, properties, NULL);
+  g_autoptr (GOptionContext) context = NULL;
+  GOptionGroup *group;
   g_autoptr (GError) error = NULL;
   g_autofree char *name = g_strconcat ("reformer ", verb->name, NULL);
   g_autofree char *summary = g_strconcat (verb->summary, ".", NULL);
@@ -37,6 +97,10 @@ tool_parse_properties (const ToolVerb       *verb,
   const GOptionEntry positional[] = { { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &rest, NULL, NULL }, G_OPTION_ENTRY_NULL };
   guint n;
 
+  if (!check_values (verb, entries, properties, argv))
+    return FALSE;
+  context = g_option_context_new (verb->arguments);
+  group = g_option_group_new (NULL, NULL, NULL, properties, NULL);
   g_set_prgname (name); /* for --help */
   g_option_context_set_summary (context, summary);
   g_option_context_set_description (context, verb->help);

@@ -260,6 +260,21 @@ tool_properties_add_groups (ToolProperties *self,
 
 /* ---- What was given ---- */
 
+gboolean
+tool_properties_find_kind (ToolProperties  *self,
+                           const char      *name,
+                           gboolean        *takes_value,
+                           char           **other)
+{
+  const Option *option = find_option (self, name);
+
+  if (option == NULL)
+    return FALSE;
+  *takes_value = option->off == NULL;
+  *other = option->off != NULL ? g_strdup (g_str_equal (option->off, name) ? option->help->name : option->off) : NULL;
+  return TRUE;
+}
+
 const char *
 tool_properties_get_given (ToolProperties *self,
                            const char     *name)

@@ -63,6 +63,11 @@ gboolean        tool_properties_alias       (ToolProperties     *self,
                                              const char         *option,
                                              const char         *typed,
                                              const char         *text);
+/* Whether there is such an option, whether it takes a value, and the one that does the opposite, or NULL. */
+gboolean        tool_properties_find_kind   (ToolProperties     *self,
+                                             const char         *option,
+                                             gboolean           *takes_value,
+                                             char              **other);
 /* Whether it was given; as what. */
 const char     *tool_properties_get_given   (ToolProperties     *self,
                                              const char         *option);

@@ -60,11 +60,41 @@ tool_training_add_properties (ToolProperties *properties)
 /* ---- The folder ---- */
 
 static gboolean
+has_file (GFile      *folder,
+          const char *name)
+{
+  g_autoptr (GFile) file = g_file_get_child (folder, name);
+
+  return g_file_query_exists (file, NULL);
+}
+
+/* A run in a checkpoint, or beside the checkpoints of another run, would destroy what that one goes on from. */
+static gboolean
+check_checkpoint (ToolTraining  *self,
+                  GError       **error)
+{
+  g_autoptr (GFile) run = tool_run_find_folder (self->folder), newest = tool_run_find_newest (run);
+  const gboolean inside = !g_file_equal (run, self->folder) && (newest != NULL || has_file (run, TOOL_RUN_FILE));
+  g_autofree char *name = g_file_get_parse_name (run), *owner = inside ? g_strdup_printf ("the run in %s", name) : g_strdup ("a run");
+
+  if (has_file (self->folder, "manifest.json") && has_file (self->folder, "trainer.json"))
+    g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s is a checkpoint of %s; another folder is wanted (--from %s begins with its weights)",
+                 self->name, owner, self->name);
+  else if (inside)
+    g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s is among the checkpoints of %s; another folder is wanted", self->name, owner);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean
 check_folder (ToolTraining  *self,
               GError       **error)
 {
   g_autoptr (GFile) checkpoint = tool_run_find_newest (self->folder);
 
+  if (!check_checkpoint (self, error))
+    return FALSE;
   if (checkpoint == NULL)
     return TRUE;
   g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_FOLDER, "%s has a run already: --resume goes on with it, another folder begins a new one", self->name);

@@ -5,8 +5,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 
-from command import TINY, digest, end, fine, load, message, need_device, path, run, start, tap, train, wait_for_step, write
+from command import TINY, catches, digest, end, fine, load, message, need_device, path, run, start, tap, train, wait_for, wait_for_step, write
 
 DATA = ['--data', 'book.txt']
 
@@ -46,6 +47,10 @@ LINES = [
     (['train', 'new', *DATA, '--axial-pos-shape', '8,,8'], 2, ['--axial-pos-shape is "8,,8"', 'a list of whole numbers such as 128,128']),
     (['train', 'new', *DATA, '--no-is-decoder'], 2, ['is_decoder']),
     (['train', 'new', *DATA, '--no-hidden-size'], 2, ['--no-hidden-size']),
+    (['train', 'new', *DATA, '--shuffle=false'], 2, ['--shuffle takes no value; --no-shuffle turns it off']),
+    (['train', 'new', *DATA, '--no-is-decoder=no'], 2, ['--no-is-decoder takes no value; --is-decoder turns it on']),
+    (['train', 'new', *DATA, '--json=false'], 2, ['--json takes no value; see']),
+    (['train', 'new', *DATA, '--device', b'\xff'], 2, ['--device is "', 'is wanted']),
     (['train', 'new', *DATA, '--keep', 'all'], 2, ['--keep is "all"', 'auto, everything, inputs or nothing']),
     (['train', 'new', *DATA, '--seed', '-1'], 2, ['--seed is "-1"', 'from 0 to 18446744073709551615']),
     (['train', 'new', *DATA, '--memory-limit', 'much'], 2, ['--memory-limit is "much"']),
@@ -80,6 +85,9 @@ LINES = [
     (['train', 'book.txt', *DATA, *TINY], 1, ['book.txt', 'is a file, a folder is wanted']),
     (['train', 'full', *DATA, *TINY], 1, ['full', 'is not empty and not the folder of a run', 'letter.txt']),
     (['train', 'run', *DATA, *TINY], 1, ['run has a run already', '--resume']),
+    (['train', 'run/checkpoints/step-2', *DATA], 1, ['run/checkpoints/step-2 is a checkpoint of the run in ', '/run; another folder is wanted', '--from']),
+    (['train', 'run/checkpoints/new', *DATA, *TINY], 1, ['run/checkpoints/new is among the checkpoints of the run in ', 'another folder is wanted']),
+    (['train', 'copied', *DATA], 1, ['copied is a checkpoint of a run']),
     (['train', '/proc/new', *DATA, *TINY], 1, ['/proc/new']),
     (['train', 'nowhere', '--resume'], 1, ['nowhere/reformer-run.json', 'No such file']),
     (['train', 'model', '--resume'], 1, ['model/reformer-run.json', 'No such file']),
@@ -93,6 +101,7 @@ LINES = [
     (['evaluate', 'model', '--data', 'nowhere.txt'], 1, ['nowhere.txt']),
     (['evaluate', 'nowhere', *DATA], 1, ['nowhere']),
     (['evaluate', 'words', *DATA], 1, ['40 ids', 'does not name a tokenizer']),
+    (['evaluate', 'edited'], 1, ['/edited.txt is not what the run in ', '--data FILE evaluates it anyway']),
     (['evaluate', 'all', '--length', '64'], 1, ['held no data out', '--data is wanted']),
     # generate
     (['generate', 'model'], 2, ['--prompt is missing']),
@@ -120,6 +129,10 @@ def prepare():
     for name in ('config.json', 'model.safetensors'):
         shutil.copy(path('run/' + name), path('model/' + name))
         shutil.copy(path('run/' + name), path('cut/' + name))
+    shutil.copytree(path('run/checkpoints/step-2'), path('copied'))
+    write('edited.txt', b'to be or not to be, ' * 500)
+    fine('train', 'edited', '--data', 'edited.txt', *TINY, '--steps', '1', '--quiet')
+    write('edited.txt', b'to be or not to be! ' * 500)
     os.truncate(path('cut/model.safetensors'), 1000)
     shutil.copytree(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'golden', 'mixed'), path('words'))
 
@@ -207,6 +220,33 @@ def test_other_model():
     result = run('train', 'swapped', '--resume', '--steps', '4')
     assert result.status == 1, result
     message(result, 'swapped')
+
+
+def test_checkpoint_untouched():
+    """A run that was refused in a checkpoint left it as it was."""
+    names = sorted(os.listdir(path('run/checkpoints/step-2')))
+    assert run('train', 'run/checkpoints/step-2', *DATA).status == 1
+    assert sorted(os.listdir(path('run/checkpoints/step-2'))) == names and not os.path.exists(path('run/checkpoints/new'))
+
+
+def test_prompt():
+    """A value that looks like an option is a value; what is too long for a prompt is not read to its end, nor before there is a model."""
+    assert fine('generate', 'model', '--prompt', '--json=false', '--max-tokens', '1').out.startswith(b'--json=false')
+    result = run('generate', 'model', '--prompt', '-', data=bytes((64 << 20) + 1))
+    assert result.status == 1, result
+    message(result, 'standard input', '64 MiB')
+    process = start('generate', 'nowhere', '--prompt', '-', stdin=subprocess.PIPE)
+    assert process.wait(60) == 1
+    process.stdin.close()
+    process.stdout.close()
+    process.stderr.close()
+    process = start('generate', 'model', '--prompt', '-', stdin=subprocess.PIPE)
+    wait_for(lambda: catches(process.pid, signal.SIGINT), 'handler')
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    process.stdin.close()
+    process.stdout.close()
+    process.stderr.close()
 
 
 def test_no_device():
