@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs functions as tests and prints what came out in the Test Anything Protocol."""
 
+import signal
 import sys
 import traceback
+
+# Who starts the tests in the background, or under nohup, has some signals ignored; programs under test would inherit that.
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Skip(Exception):
