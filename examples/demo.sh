@@ -16,6 +16,7 @@ Jargon File, 1.7 MB, from Debian's package jargon-text.
   --model FOLDER   where the model goes (demo-model; where there is one, demo-model-2, ...)
   --resume         go on with a run that was stopped: the newest demo-model, or FOLDER
 
+--resume takes the text from the run; FILE may name it too.
 With REFORMER_TOOL=PATH it takes that command, and neither installs nor builds."
 
 fail () {
@@ -58,6 +59,12 @@ if [ -n "$file" ]; then
   file=$(realpath -- "$file") || exit 1
 fi
 [ -n "$model" ] && { model=$(realpath -m -- "$model") || exit 1; }
+tool=${REFORMER_TOOL:-}
+case $tool in
+  '') ;;
+  */*) { [ -f "$tool" ] && [ -x "$tool" ] && tool=$(realpath -- "$tool"); } || fail "REFORMER_TOOL is $tool, which is no program" ;;
+  *) command -v "$tool" > /dev/null || fail "REFORMER_TOOL is $tool, which is no program" ;;
+esac
 
 here=$PWD
 cd "$(dirname "$0")/.." || exit 1
@@ -75,11 +82,10 @@ show () {
 # ---- Installation and build ----
 
 text_package=/usr/share/doc/jargon-text/jargon.txt.gz
-tool=${REFORMER_TOOL:-}
 if [ -z "$tool" ]; then
   . tests/install.sh
   packages="gcc pkg-config meson ninja-build libglib2.0-dev libjansson-dev opencl-headers ocl-icd-opencl-dev pocl-opencl-icd gzip xz-utils"
-  [ -z "$file" ] && packages="$packages jargon-text"
+  [ -z "$file" ] && [ $resume = no ] && packages="$packages jargon-text"
   install_packages
   mkdir -p build || exit 1
   log=$top/build/demo.log
@@ -93,19 +99,7 @@ if [ -z "$tool" ]; then
   [ -x "$tool" ] || fail "$(show "$tool") is not there: this build folder was set up with -Dtool=false"
 fi
 
-# ---- Text ----
-
-if [ -z "$file" ]; then
-  [ -f $text_package ] || fail "the package jargon-text is not installed; name a text: examples/demo.sh FILE"
-  mkdir -p build/demo || exit 1
-  file=$top/build/demo/jargon.txt
-  # The file stays as it is where it is there: a run that goes on wants the same data.
-  if [ ! -f "$file" ]; then
-    gzip -dc $text_package > "$file.part" && mv "$file.part" "$file" || fail "$text_package could not be unpacked into $(show "$file")"
-  fi
-fi
-
-# ---- Training ----
+# ---- Model ----
 
 number=1
 if [ -z "$model" ]; then
@@ -117,6 +111,39 @@ if [ -z "$model" ]; then
   [ $resume = yes ] && { model=$newest; [ -n "$model" ] || fail "there is no demo-model to go on with"; }
   [ $resume = no ] && [ -n "$newest" ] && echo "$(show "$newest") is there and stays as it is."
 fi
+
+# ---- Text ----
+
+# What the run of this model says of NAME.
+recorded () {
+  sed -n 's/^ *"'"$1"'": "\(.*\)",\{0,1\}$/\1/p' "$model/reformer-run.json" | head -n 1 | sed 's/\\\(["\\]\)/\1/g'
+}
+
+if [ $resume = yes ]; then
+  # The model is compared with what gzip and xz make of the same text.
+  [ -f "$model/reformer-run.json" ] || fail "there is no run in $(show "$model") to go on with"
+  text=$(recorded path) steps=$(recorded total-steps)
+  is_number "$steps" || fail "$(show "$model/reformer-run.json") does not say total-steps"
+  if [ -n "$file" ]; then
+    case $(recorded identity) in
+      *"sha256 $(sha256sum < "$file" | cut -d ' ' -f 1),"*) ;;
+      *) fail "$(show "$file") is not the text of the run in $(show "$model"), which is $(show "$text")" ;;
+    esac
+  else
+    file=$text
+    [ -f "$file" ] || fail "$(show "$file"), the text of the run in $(show "$model"), is not there"
+  fi
+elif [ -z "$file" ]; then
+  [ -f $text_package ] || fail "the package jargon-text is not installed; name a text: examples/demo.sh FILE"
+  mkdir -p build/demo || exit 1
+  file=$top/build/demo/jargon.txt
+  # The file stays as it is where it is there: a run that goes on wants the same data.
+  if [ ! -f "$file" ]; then
+    gzip -dc $text_package > "$file.part" && mv "$file.part" "$file" || fail "$text_package could not be unpacked into $(show "$file")"
+  fi
+fi
+
+# ---- Training ----
 
 stopped=0
 trap 'stopped=130' INT
@@ -178,5 +205,5 @@ finished=$(date +%s)
 echo
 echo "The model is in $(show "$model"), made in $((finished - started)) seconds. To try next:"
 echo "  $(show "$tool") generate $(show "$model") --prompt \"There is a \" --temperature 0.5"
-echo "  $(show "$tool") evaluate $(show "$model") --data README.md"
+echo "  $(show "$tool") evaluate $(show "$model") --data $(show "$top/README.md")"
 echo "  $(show "$tool") train $(show "$model") --resume --steps $((2 * steps))"

@@ -82,7 +82,6 @@ def test_what_it_proposes():
     assert status == 0, (out, err)
     commands = re.findall(r'^  (\S*reformer .*)$', out.decode('utf-8', 'replace'), re.M)
     assert len(commands) == 3, out
-    shutil.copy(os.path.join(TOP, 'README.md'), path('README.md'))
     for command in commands:
         done = subprocess.run(shlex.split(command), cwd=SCRATCH, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
         assert done.returncode == 0, (command, done.stdout)
@@ -111,6 +110,28 @@ def test_stopped():
     assert process.wait(60) == 143
     process.stdout.close()
     process.stderr.close()
+
+
+def test_resume():
+    """With the text of the run, named or not; with another one it is refused."""
+    status, out, err = run('--steps', '4', '--model', 'resumed', 'my text.txt')
+    assert status == 0, (out, err)
+    status, again, err = run('--resume', '--model', 'resumed')
+    assert status == 0, (again, err)
+    lines = [re.findall(rb'^  (?:gzip|xz) .*$', each, re.M) for each in (out, again)]
+    assert lines[0] == lines[1] and len(lines[0]) == 2, lines
+    assert b'--resume --steps 8\n' in again, again
+    with open(path('other.txt'), 'wb') as other:
+        other.write(TEXT + b'!')
+    fails(1, ['other.txt is not the text of the run in resumed', "'my text.txt'"], '--resume', '--model', 'resumed', 'other.txt')
+    fails(1, ['there is no run in nothing'], '--resume', '--model', 'nothing')
+
+
+def test_no_tool():
+    for tool in ('/nonexistent', 'no-such-reformer'):
+        done = subprocess.run([DEMO, 'my text.txt'], cwd=SCRATCH, env=dict(os.environ, REFORMER_TOOL=tool), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60)
+        assert done.returncode == 1 and done.stdout == b'' and done.stderr == b'demo.sh: REFORMER_TOOL is %s, which is no program\n' % tool.encode(), done
 
 
 def test_mistakes():
