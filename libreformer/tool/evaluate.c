@@ -6,6 +6,8 @@
 #include "signals.h"
 #include "watched-dataset.h"
 
+#include <math.h>
+
 /* reformer evaluate: how well a model predicts a text. */
 
 typedef struct
@@ -72,7 +74,9 @@ read_run (Evaluation  *self,
     return TRUE;
   if (run == NULL)
     {
-      g_propagate_prefixed_error (error, g_steal_pointer (&local), "%s", self->path == NULL ? "without --data it is the run's: " : "");
+      const gboolean missing = self->path == NULL && g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
+
+      g_propagate_prefixed_error (error, g_steal_pointer (&local), "%s", missing ? "without --data it is the run's: " : "");
       return FALSE;
     }
   if (!tool_run_get_value (run, "trainer", "sequence-length", REFORMER_TYPE_TRAINER, &length, error) ||
@@ -223,6 +227,8 @@ run (int    argc,
 
   tool_properties_add (properties, NULL, NULL, REFORMER_TYPE_TRAINER, names);
   tool_properties_add (properties, NULL, NULL, REFORMER_TYPE_TEXT_DATASET, data_names);
+  tool_properties_set_standard (properties, "sequence-length", "the longest of the run");
+  tool_properties_set_standard (properties, "held-out-fraction", "all of it");
   if (!tool_parse_properties (&tool_verb_evaluate, entries, properties, argc, argv, &arguments, 1, 1) ||
       !tool_properties_alias (properties, &tool_verb_evaluate, "sequence-length", "length", options.length) ||
       !tool_parse_size (&tool_verb_evaluate, "memory-limit", options.limit, &limit) ||
@@ -249,6 +255,8 @@ run (int    argc,
   tool_progress_clear ();
   if (self.evaluation == NULL)
     return tool_signals_end (error);
+  if (!isfinite (reformer_evaluation_get_loss (self.evaluation)))
+    return tool_fail ("the loss is not finite: %s has weights that are no numbers, or are too large", arguments[0]);
   print (&self, options.json);
   return TOOL_DONE;
 }

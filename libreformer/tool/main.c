@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "verb.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,8 @@ print_help (void)
          "  reformer train book --data book.txt\n"
          "  reformer generate book --prompt \"In the beginning \"\n"
          "\nREFORMER_DEVICE chooses the device: cpu, gpu, a number of reformer devices, or part of a name.\n"
-         "Exit status: 0 done, 1 failed, 2 wrong usage.\n",
+         "Exit status: 0 done, 1 failed, 2 wrong usage; 130, 143, 129 stopped by SIGINT, SIGTERM,\n"
+         "SIGHUP.\n",
          stdout);
 }
 
@@ -82,13 +84,24 @@ log_message (const char     *domain,
     g_log_default_handler (domain, level, text, data);
 }
 
+/* Where a caller closed one of the first three, a data file would take its place, and be written to. */
+static void
+fill_standard_files (void)
+{
+  for (int fd = 0; fd < 3; fd++)
+    if (fcntl (fd, F_GETFD) < 0)
+      open ("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY); /* so that using it is an error, as before */
+}
+
 int
 main (int    argc,
       char **argv)
 {
+  fill_standard_files ();
   /* Names of files are the locale's; numbers and messages are the same everywhere. */
   setlocale (LC_CTYPE, "");
   g_set_prgname ("reformer");
   g_log_set_default_handler (log_message, NULL);
+  tool_close_at_exit ();
   return tool_close (run (argc, argv));
 }

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- Messages ---- */
 
@@ -55,14 +57,30 @@ tool_fail_error (GError *error)
   return TOOL_FAILED;
 }
 
+static gboolean closed;
+
 int
 tool_close (int status)
 {
   const gboolean failed = fflush (stdout) != 0 || ferror (stdout) != 0;
 
+  closed = TRUE;
   if (failed && status == TOOL_DONE)
     return tool_fail ("standard output: %s", g_strerror (errno));
   return status;
+}
+
+static void
+close_at_exit (void)
+{
+  if (!closed && tool_close (TOOL_DONE) != TOOL_DONE)
+    _exit (TOOL_FAILED);
+}
+
+void
+tool_close_at_exit (void)
+{
+  atexit (close_at_exit);
 }
 
 /* ---- JSON ---- */

@@ -57,7 +57,7 @@ static const ToolPropertyHelp helps[] = {
   { "accumulation", "N", "batches that add up to a step" },
   { "max-gradient-norm", "X", "where gradients are clipped; 0: never" },
   { "shuffle", NULL, "sequences in random order" },
-  { "total-steps", "N", "steps in all; --steps for short", "1000" },
+  { "total-steps", "N", "steps in all; --steps for short", "1000", "a whole number from 1 to 4294967295" },
   { "evaluation-interval", "N", "steps between evaluations; 0: none" },
   { "evaluation-samples", "N", "sequences of an evaluation; 0: all" },
   { "patience", "N", "evaluations without improvement that end training; 0: it goes on" },
@@ -86,7 +86,7 @@ static const ToolPropertyHelp helps[] = {
   { "max-tokens", "N", "tokens to make" },
   { "temperature", "X", "how much chance there is in it; 0: none" },
   { "top-k", "N", "only the N likeliest tokens; 0: all" },
-  { "top-p", "X", "only the likeliest tokens that together have this probability" },
+  { "top-p", "X", "only the likeliest tokens that together have this probability", .range = "a number above 0, up to 1" },
   { "stop", "TEXT", "end before this text; may be given more than once" },
 };
 

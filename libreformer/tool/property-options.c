@@ -10,6 +10,7 @@ typedef struct
   const char             *property;
   GPtrArray              *pspecs; /* one for each class that has it; borrowed */
   char                   *off;    /* no-NAME of a switch */
+  const char             *standard; /* for the help; NULL: the command's or the property's */
   char                   *typed;  /* the name under which it was given; NULL: it was not */
   GPtrArray              *texts;  /* as given */
 } Option;
@@ -127,6 +128,14 @@ add_option (ToolProperties *self,
 }
 
 void
+tool_properties_set_standard (ToolProperties *self,
+                              const char     *name,
+                              const char     *standard)
+{
+  find_option (self, name)->standard = standard;
+}
+
+void
 tool_properties_add (ToolProperties    *self,
                      const char        *group,
                      const char        *title,
@@ -200,10 +209,10 @@ help_text (ToolProperties *self,
       g_free (standard);
       standard = g_steal_pointer (&text);
     }
-  if (option->help->standard != NULL)
+  if (option->standard != NULL || option->help->standard != NULL)
     {
       g_free (standard);
-      standard = g_strdup (option->help->standard);
+      standard = g_strdup (option->standard != NULL ? option->standard : option->help->standard);
     }
   else if (!same || standard == NULL || standard[0] == '\0' || g_strcmp0 (option->group, "config") == 0) /* whose default is the preset's */
     g_clear_pointer (&standard, g_free);
@@ -327,6 +336,17 @@ read_value (const Option *option,
   return TRUE;
 }
 
+/* Whether it is in the property's range, and yet nothing that the command can take. */
+static gboolean
+is_below (const ToolPropertyHelp *help,
+          const GValue           *value)
+{
+  g_auto (GValue) number = G_VALUE_INIT;
+
+  g_value_init (&number, G_TYPE_DOUBLE);
+  return help->range != NULL && g_value_transform (value, &number) && !(g_value_get_double (&number) > 0);
+}
+
 /* FALSE after a message. */
 static gboolean
 read_checked (const ToolVerb *verb,
@@ -336,9 +356,12 @@ read_checked (const ToolVerb *verb,
 {
   g_autofree char *wanted = NULL;
 
-  if (read_value (option, pspec, value))
+  if (read_value (option, pspec, value) && !is_below (option->help, value))
     return TRUE;
-  wanted = tool_property_describe (pspec);
+  if (g_str_equal (option->help->name, "stop") || !g_utf8_validate (option->texts->pdata[option->texts->len - 1], -1, NULL))
+    wanted = g_strdup ("a text in UTF-8");
+  else
+    wanted = option->help->range != NULL ? g_strdup (option->help->range) : tool_property_describe (pspec);
   tool_usage (verb, "--%s is \"%s\", %s is wanted", option->typed, (char *) option->texts->pdata[option->texts->len - 1], wanted);
   return FALSE;
 }

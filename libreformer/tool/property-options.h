@@ -16,6 +16,7 @@ typedef struct
   const char *value; /* what --help writes for the value; NULL: a switch */
   const char *help;
   const char *standard; /* the command's own default; NULL: the property's */
+  const char *range; /* of a number that must be above 0 here and may be 0 in the library; NULL: the property's */
 } ToolPropertyHelp;
 
 const ToolPropertyHelp *tool_property_get_help (const char *option);
@@ -53,6 +54,10 @@ void            tool_properties_add         (ToolProperties     *self,
                                              const char         *title,
                                              GType               type,
                                              const char *const  *names);
+/* Another default than the property's, for the help; the text stays the caller's. */
+void            tool_properties_set_standard (ToolProperties    *self,
+                                             const char         *option,
+                                             const char         *standard);
 /* For tool_parse_properties(). */
 void            tool_properties_add_groups  (ToolProperties     *self,
                                              GOptionContext     *context,

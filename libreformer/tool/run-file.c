@@ -70,8 +70,13 @@ fail (ToolRun  *self,
       GError   *local,
       GError  **error)
 {
-  g_set_error (error, local->domain, local->code, "%s: %s", self->name,
-               g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) ? "No such file or directory" : local->message);
+  g_autofree char *folder = g_path_get_dirname (self->name);
+
+  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_DIRECTORY))
+    g_set_error (error, local->domain, local->code, "%s: is a file, the folder of a run is wanted", folder);
+  else
+    g_set_error (error, local->domain, local->code, "%s: %s", self->name,
+                 g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) ? "No such file or directory" : local->message);
   g_error_free (local);
   return FALSE;
 }

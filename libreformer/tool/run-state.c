@@ -41,17 +41,22 @@ read_state (GFile *checkpoint)
 }
 
 static void
-add_state (json_t *object,
-           GFile  *model,
-           GFile  *folder)
+add_state (json_t  *object,
+           GFile   *model,
+           GFile   *folder,
+           ToolRun *run)
 {
   g_autoptr (GFile) checkpoint = g_file_equal (model, folder) ? tool_run_find_newest (folder) : g_object_ref (model);
   json_auto_t *state = checkpoint != NULL ? read_state (checkpoint) : NULL;
   const json_int_t best = json_integer_value (json_object_get (state, "best_step"));
+  const char *planned = json_string_value (json_object_get (json_object_get (run->root, "trainer"), "total-steps"));
+  gint64 total = json_integer_value (json_object_get (state, "total_steps"));
   const double loss = json_number_value (json_object_get (state, "best_loss"));
 
+  if (state == NULL && planned != NULL) /* nothing is saved yet */
+    total = g_ascii_strtoll (planned, NULL, 10);
   json_object_set_new (object, "step", json_integer (json_integer_value (json_object_get (state, "step"))));
-  json_object_set_new (object, "total_steps", json_integer (json_integer_value (json_object_get (state, "total_steps"))));
+  json_object_set_new (object, "total_steps", json_integer (total));
   json_object_set_new (object, "tokens", json_integer (json_integer_value (json_object_get (state, "tokens"))));
   json_object_set_new (object, "best", best > 0 ? json_pack ("{s:I, s:o, s:o}", "step", best, "loss", tool_json_number (loss), "bits", tool_json_number (loss / G_LN2)) : json_null ());
 }
@@ -71,7 +76,7 @@ tool_run_state_describe (GFile *model)
       return NULL;
     }
   object = json_object ();
-  add_state (object, model, folder);
+  add_state (object, model, folder, run);
   json_object_set (object, "options", run->root);
   return object;
 }

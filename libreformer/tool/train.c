@@ -22,6 +22,7 @@ typedef struct
   gint64        start;
   gint64        tokens;        /* at the start */
   guint         step;          /* at the start */
+  guint         shown;         /* the last step that the progress showed; 0: none */
   gboolean      idle;          /* there was nothing to do */
 } Train;
 
@@ -48,6 +49,7 @@ show_progress (Train *self)
   g_autofree char *text = describe_progress (self);
   const guint total = reformer_trainer_get_total_steps (self->training->trainer);
 
+  self->shown = reformer_trainer_get_n_steps (self->training->trainer);
   tool_progress_show (total > 0 ? (double) reformer_trainer_get_n_steps (self->training->trainer) / total : -1, text);
 }
 
@@ -222,7 +224,7 @@ train (ToolTraining              *training,
   g_signal_connect (trainer, "notify::running", G_CALLBACK (running), &self);
   /* where all steps are made, an evaluation or a checkpoint after the last one may have been cut short; the trainer refuses if not */
   done = reformer_trainer_train (trainer, self.step < total ? total - self.step : 1, cancellable, &error);
-  if (self.weight > 0 && done)
+  if (self.weight > 0 && done && self.shown != reformer_trainer_get_n_steps (trainer))
     show_progress (&self); /* in a pipe the last line is the last step's */
   tool_progress_clear ();
   if (self.error != NULL)
@@ -256,16 +258,11 @@ check_options (const ToolTrainingOptions *options,
   const struct { const char *name, *value; } others[] = { { "data", options->data },     { "preset", options->preset }, { "config", options->config },
                                                           { "from", options->from }, { "optimizer", options->optimizer } };
   const char *given = tool_properties_find_given (properties, NULL, may);
-  g_auto (GValue) steps = G_VALUE_INIT;
 
   for (guint i = 0; i < G_N_ELEMENTS (others); i++)
     if (others[i].value != NULL)
       given = others[i].name;
-  if (!tool_properties_read (properties, verb, "total-steps", &steps))
-    return FALSE;
-  if (G_IS_VALUE (&steps) && g_value_get_uint (&steps) == 0)
-    tool_usage (verb, "--%s is \"0\", a whole number from 1 to %u is wanted", tool_properties_get_given (properties, "total-steps"), G_MAXUINT);
-  else if (options->resume && given != NULL)
+  if (options->resume && given != NULL)
     tool_usage (verb, "--%s cannot be given with --resume, which takes it from the run; --steps, --device, --memory-limit, --json and --quiet can", given);
   else if (!options->resume && options->data == NULL)
     tool_usage (verb, "--data is missing");

@@ -99,5 +99,7 @@ void     tool_print_table  (GPtrArray           *rows,
                             const char          *right);
 /* The end of every verb: what could not be written is a failure. */
 int      tool_close        (int                  status);
+/* The same where exit() is called elsewhere: GOption does after --help. */
+void     tool_close_at_exit (void);
 
 G_END_DECLS

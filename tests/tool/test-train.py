@@ -20,6 +20,7 @@ def test_pipe():
     lines = result.err.decode().splitlines()
     steps = [LINE.fullmatch(line) for line in lines]
     assert steps[0] and steps[0].group(1) == '1', lines
+    assert len(set(lines)) == len(lines), lines
     assert steps[-1] and steps[-1].group(1) == steps[-1].group(2) == '60', lines
     assert float(steps[-1].group(3)) < float(steps[0].group(3)) - 1, lines
     held_out = [line for line in lines if re.fullmatch(r'step \d+  held out: \d\.\d{3} bits/byte, perplexity [\d.]+(, the best so far)?', line)]

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from command import TINY, catches, digest, end, fine, load, message, need_device, path, run, start, tap, train, wait_for, wait_for_step, write
+from command import SCRATCH, TINY, TOOL, catches, digest, end, fine, load, message, need_device, path, run, start, tap, train, wait_for, wait_for_step, write
 
 DATA = ['--data', 'book.txt']
 
@@ -19,7 +19,7 @@ LINES = [
     (['train', 'new', 'other', *DATA], 2, ['"other" is one argument too many']),
     (['train', 'new', *DATA, '--steps', '0'], 2, ['--steps is "0"', 'from 1 to']),
     (['train', 'new', *DATA, '--total-steps', '0'], 2, ['--total-steps is "0"']),
-    (['train', 'new', *DATA, '--steps', '-5'], 2, ['--steps is "-5"', 'a whole number from 0 to 4294967295']),
+    (['train', 'new', *DATA, '--steps', '-5'], 2, ['--steps is "-5"', 'a whole number from 1 to 4294967295']),
     (['train', 'new', *DATA, '--steps', '1e3'], 2, ['--steps is "1e3"']),
     (['train', 'new', *DATA, '--steps', '5', '--total-steps', '6'], 2, ['--steps and --total-steps are the same option']),
     (['train', 'new', *DATA, '--length', '1'], 2, ['--length is "1"', 'from 2 to 2147483647']),
@@ -101,6 +101,9 @@ LINES = [
     (['evaluate', 'model', '--data', 'nowhere.txt'], 1, ['nowhere.txt']),
     (['evaluate', 'nowhere', *DATA], 1, ['nowhere']),
     (['evaluate', 'words', *DATA], 1, ['40 ids', 'does not name a tokenizer']),
+    (['evaluate', 'book.txt', *DATA], 1, ['reformer: ', 'book.txt: is a file, the folder of a run is wanted']),
+    (['train', 'book.txt', '--resume'], 1, ['book.txt: is a file, the folder of a run is wanted']),
+    (['evaluate', 'broken', *DATA, '--quiet'], 1, ['the loss is not finite', 'broken']),
     (['evaluate', 'edited'], 1, ['/edited.txt is not what the run in ', '--data FILE evaluates it anyway']),
     (['evaluate', 'all', '--length', '64'], 1, ['held no data out', '--data is wanted']),
     # generate
@@ -108,7 +111,8 @@ LINES = [
     (['generate', 'model', '--prompt', 'a', '--max-tokens', '-1'], 2, ['--max-tokens is "-1"']),
     (['generate', 'model', '--prompt', 'a', '--temperature', '-1'], 2, ['--temperature is "-1"', 'a number of at least 0']),
     (['generate', 'model', '--prompt', 'a', '--top-p', '2'], 2, ['--top-p is "2"', 'to 1']),
-    (['generate', 'model', '--prompt', 'a', '--stop', b'\xff'], 2, ['--stop is']),
+    (['generate', 'model', '--prompt', 'a', '--stop', b'\xff'], 2, ['--stop is', 'a text in UTF-8 is wanted']),
+    (['generate', 'model', '--prompt', 'a', '--top-p', '0'], 2, ['--top-p is "0"', 'a number above 0, up to 1 is wanted']),
     (['generate', 'small', '--prompt', 'x' * 65], 1, ['65', '64']),
     (['generate', 'nowhere', '--prompt', 'a'], 1, ['nowhere']),
     (['generate', 'words', '--prompt', 'a'], 1, ['40 ids', 'does not name a tokenizer']),
@@ -130,6 +134,12 @@ def prepare():
         shutil.copy(path('run/' + name), path('model/' + name))
         shutil.copy(path('run/' + name), path('cut/' + name))
     shutil.copytree(path('run/checkpoints/step-2'), path('copied'))
+    shutil.copytree(path('model'), path('broken'))
+    with open(path('broken/model.safetensors'), 'r+b') as file:
+        begin = 8 + int.from_bytes(file.read(8), 'little')
+        size = file.seek(0, os.SEEK_END) - begin
+        file.seek(begin)
+        file.write(b'\0\0\xc0\x7f' * (size // 4))
     write('edited.txt', b'to be or not to be, ' * 500)
     fine('train', 'edited', '--data', 'edited.txt', *TINY, '--steps', '1', '--quiet')
     write('edited.txt', b'to be or not to be! ' * 500)
@@ -247,6 +257,34 @@ def test_prompt():
     process.stdin.close()
     process.stdout.close()
     process.stderr.close()
+
+
+def test_closed_files():
+    """What the caller closed is not taken by a data file."""
+    for fd in range(3):
+        process = start('train', 'closed-%d' % fd, *DATA, *TINY, '--steps', '2', preexec_fn=lambda fd=fd: os.close(fd))
+        end(process)
+        fine('evaluate', 'closed-%d' % fd, *DATA, '--quiet')
+        with open(path('closed-%d/log.csv' % fd), encoding='ascii') as file:
+            assert len(file.read().splitlines()) == 3
+
+
+def test_help():
+    """The defaults are the verb's own; what cannot be written is a failure."""
+    text = fine('evaluate', '--help').out.decode()
+    assert '(the longest of the run)' in text and '(all of it)' in text and '(0.1)' not in text, text
+    assert b'130, 143, 129' in fine('--help').out
+    with open('/dev/full', 'wb') as full:
+        for line in (['--help'], ['train', '--help'], ['info', 'run']):
+            result = subprocess.run([TOOL, *line], cwd=SCRATCH, stdout=full, stderr=subprocess.PIPE, check=False)
+            assert result.returncode == 1 and result.stderr.startswith(b'reformer: standard output: ') and result.stderr.count(b'\n') == 1, (line, result)
+
+
+def test_unsaved():
+    """A run without a checkpoint knows how far it was to go."""
+    shutil.copytree(path('run'), path('unsaved'), symlinks=True)
+    shutil.rmtree(path('unsaved/checkpoints'))
+    assert b'0 of 2 steps' in fine('info', 'unsaved').out
 
 
 def test_no_device():
