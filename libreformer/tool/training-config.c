@@ -72,18 +72,55 @@ choose_positions (ReformerConfig  *config,
     chosen = reformer_config_choose_axial_shape (config, length, (guint) n, NULL, NULL);
 }
 
+/* Other sizes than those of the weights that it begins with cannot be had. FALSE after a message. */
+static gboolean
+check_sizes (ReformerConfig  *config,
+             ReformerConfig  *old,
+             const ToolVerb  *verb,
+             ToolProperties  *properties,
+             GFile           *from)
+{
+  static const char *const sizes[] = { "vocab-size", "hidden-size", "num-attention-heads", "attention-head-size", "feed-forward-size", "axial-pos-shape",
+                                       "axial-pos-embds-dim", "max-position-embeddings" };
+  g_autofree char *name = g_file_get_parse_name (from);
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (config), sizes[i]);
+      const char *given = tool_properties_get_given (properties, sizes[i]);
+      g_auto (GValue) value = G_VALUE_INIT, former = G_VALUE_INIT;
+      g_autofree char *text = NULL, *was = NULL;
+
+      if (given == NULL)
+        continue;
+      g_object_get_property (G_OBJECT (config), sizes[i], &value);
+      g_object_get_property (G_OBJECT (old), sizes[i], &former);
+      text = tool_property_format (pspec, &value);
+      was = tool_property_format (pspec, &former);
+      if (g_strcmp0 (text, was) == 0)
+        continue;
+      tool_usage (verb, "--%s is %s, and the weights of %s, which it begins with, have %s", given, text, name, was);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 /* What is not given follows from the rest: a new model has the tokenizer's ids, and positions for its sequences. */
 static gboolean
 complete_config (ToolTraining               *self,
                  const ToolVerb             *verb,
                  const ToolTrainingOptions  *options,
                  ToolProperties             *properties,
-                 gboolean                    fresh)
+                 GFile                      *from)
 {
+  const gboolean fresh = from == NULL;
+  g_autoptr (ReformerConfig) old = reformer_config_copy (self->config);
   g_autoptr (ReformerTrainer) settings = reformer_trainer_new (NULL, NULL);
   g_autoptr (GError) error = NULL;
 
   if (!tool_properties_apply (properties, verb, G_OBJECT (self->config)) || !tool_properties_apply (properties, verb, G_OBJECT (settings)))
+    return FALSE;
+  if (!fresh && !check_sizes (self->config, old, verb, properties, from))
     return FALSE;
   if (fresh && options->config == NULL && tool_properties_get_given (properties, "vocab-size") == NULL)
     reformer_config_set_vocab_size (self->config, reformer_tokenizer_count_ids (self->tokenizer));
@@ -110,5 +147,5 @@ tool_training_make_config (ToolTraining               *self,
   if (!read_config (self, verb, options, from, cancellable, error))
     return FALSE;
   self->tokenizer = from != NULL ? tool_find_tokenizer (from, self->config, cancellable, error) : reformer_byte_tokenizer_new ();
-  return self->tokenizer != NULL && complete_config (self, verb, options, properties, from == NULL);
+  return self->tokenizer != NULL && complete_config (self, verb, options, properties, from);
 }
