@@ -59,7 +59,7 @@ check_values (const ToolVerb      *verb,
       if (kind.known && !kind.takes_value && value != NULL)
         {
           if (other != NULL)
-            tool_usage (verb, "--%s takes no value; --%s turns it %s", name, other, g_str_has_prefix (name, "no-") ? "on" : "off");
+            tool_usage (verb, "--%s takes no value; --%s turns it %s", name, other, g_str_has_prefix (other, "no-") ? "off" : "on");
           else
             tool_usage (verb, "--%s takes no value", name);
           return FALSE;

@@ -277,10 +277,17 @@ tool_properties_find_kind (ToolProperties  *self,
 {
   const Option *option = find_option (self, name);
 
+  for (guint i = 0; i < self->groups->len && option == NULL; i++) /* GOption also takes --GROUP-NAME */
+    {
+      const char *group = ((Group *) self->groups->pdata[i])->name;
+
+      if (group != NULL && g_str_has_prefix (name, group) && name[strlen (group)] == '-')
+        option = find_option (self, name + strlen (group) + 1);
+    }
   if (option == NULL)
     return FALSE;
   *takes_value = option->off == NULL;
-  *other = option->off != NULL ? g_strdup (g_str_equal (option->off, name) ? option->help->name : option->off) : NULL;
+  *other = option->off != NULL ? g_strdup (g_str_has_suffix (name, option->off) ? option->help->name : option->off) : NULL;
   return TRUE;
 }
 

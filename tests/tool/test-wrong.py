@@ -48,6 +48,7 @@ LINES = [
     (['train', 'new', *DATA, '--no-is-decoder'], 2, ['is_decoder']),
     (['train', 'new', *DATA, '--no-hidden-size'], 2, ['--no-hidden-size']),
     (['train', 'new', *DATA, '--shuffle=false'], 2, ['--shuffle takes no value; --no-shuffle turns it off']),
+    (['train', 'new', *DATA, '--trainer-shuffle=false'], 2, ['--trainer-shuffle takes no value; --no-shuffle turns it off']),
     (['train', 'new', *DATA, '--no-is-decoder=no'], 2, ['--no-is-decoder takes no value; --is-decoder turns it on']),
     (['train', 'new', *DATA, '--json=false'], 2, ['--json takes no value; see']),
     (['train', 'new', *DATA, '--device', b'\xff'], 2, ['--device is "', 'is wanted']),
