@@ -98,13 +98,19 @@ run (ReformerTrainer  *trainer,
   step = reformer_trainer_get_n_steps (trainer);
   printf ("resumed %u\n", step);
   fflush (stdout);
-  if (step < n_steps && !reformer_trainer_train (trainer, n_steps - step, cancellable, error))
+  /* where no step is left, an evaluation of the last one may be: stopped between the two */
+  if (!reformer_trainer_train (trainer, step < n_steps ? n_steps - step : 1, cancellable, &problem) &&
+      (step < n_steps || !g_error_matches (problem, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID)))
     {
-      if (!state.saved)
-        return 1;
-      g_clear_error (error);
-      return 143;
+      if (state.saved)
+        {
+          g_clear_error (&problem);
+          return 143;
+        }
+      g_propagate_error (error, problem);
+      return 1;
     }
+  g_clear_error (&problem);
   printf ("done\n");
   return 0;
 }
@@ -125,6 +131,7 @@ main (int   argc,
     }
   sigaction (SIGTERM, &action, NULL);
   trainer = new_trainer (argv[1], argv[2], argv[3]);
+  g_object_set (trainer, "total-steps", (guint) atoi (argv[4]), NULL);
   status = run (trainer, (guint) atoi (argv[4]), &error);
   if (error != NULL)
     fprintf (stderr, "%s\n", error->message);
