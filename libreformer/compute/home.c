@@ -101,15 +101,6 @@ reformer_home_foreign (gpointer instance,
   return type == G_TYPE_OBJECT || G_STRUCT_MEMBER (gpointer, klass, offset) != G_STRUCT_MEMBER (gpointer, g_type_class_peek (type), offset);
 }
 
-gboolean
-reformer_home_is_away (gpointer instance,
-                       gsize    offset)
-{
-  const Home *home = g_private_get (&this_home);
-
-  return home != NULL && !g_main_context_is_owner (home->context) && reformer_home_foreign (instance, offset);
-}
-
 /* ---- Calling ---- */
 
 static Call *
@@ -154,16 +145,18 @@ call_run (gpointer data)
 }
 
 gboolean
-reformer_home_call (void    (*function) (gpointer data),
-                    gpointer  data,
-                    GError  **error)
+reformer_home_call (gpointer   instance,
+                    gsize      offset,
+                    void     (*function) (gpointer data),
+                    gpointer   data,
+                    GError   **error)
 {
   const Home *home = g_private_get (&this_home);
   g_autoptr (GSource) source = NULL;
   Call *call;
   gboolean done;
 
-  if (home == NULL || g_main_context_is_owner (home->context))
+  if (home == NULL || g_main_context_is_owner (home->context) || !reformer_home_foreign (instance, offset))
     {
       function (data);
       return TRUE;

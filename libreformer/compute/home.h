@@ -7,8 +7,8 @@ G_BEGIN_DECLS
 
 /*
  * Virtual functions that are implemented outside the library must not run in a thread of ours: GJS refuses, Python would surprise. A thread that works for a
- * caller enters the caller's main context as its home; an invoker asks reformer_home_is_away() and then calls through reformer_home_call(), which runs the
- * function there and waits. Nothing may be locked meanwhile that the main loop could want.
+ * caller enters the caller's main context as its home; every invoker calls through reformer_home_call(), which runs such a function
+ * there and waits. Nothing may be locked meanwhile that the main loop could want.
  */
 
 /* The calling thread works for the one who iterates `context`, until leave. The cancellable (may be NULL) ends the waiting for a call that has not begun. */
@@ -26,11 +26,11 @@ void     reformer_home_own     (gpointer       klass);
 /* Whether the virtual function at `offset` of the instance's class was put there from outside. */
 gboolean reformer_home_foreign (gpointer       instance,
                                 gsize          offset);
-/* Whether such a function must be called by reformer_home_call(): it is foreign, and this thread has a home elsewhere. */
-gboolean reformer_home_is_away (gpointer       instance,
-                                gsize          offset);
-/* Runs function (data) in the home context and waits for it. FALSE: cancelled before it began. */
-gboolean reformer_home_call    (void         (*function) (gpointer data),
+/* Runs function (data), which calls the virtual function at `offset` of the instance's class: here, or, where that is foreign and this thread has a home elsewhere,
+ * in the home context, and waits for it. FALSE: cancelled before it began. */
+gboolean reformer_home_call    (gpointer       instance,
+                                gsize          offset,
+                                void         (*function) (gpointer data),
                                 gpointer       data,
                                 GError       **error);
 

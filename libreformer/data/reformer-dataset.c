@@ -143,18 +143,6 @@ call_identify (gpointer data)
   call->identity = REFORMER_DATASET_GET_CLASS (call->self)->identify (call->self, call->error);
 }
 
-/* The function at `offset` of the class, where it may run. */
-static void
-call_function (Call   *call,
-               gsize   offset,
-               void  (*function) (gpointer data))
-{
-  if (reformer_home_is_away (call->self, offset))
-    reformer_home_call (function, call, call->error);
-  else
-    function (call);
-}
-
 static gboolean
 check_call (ReformerDataset  *self,
             const char       *function,
@@ -191,7 +179,7 @@ reformer_dataset_count_samples (ReformerDataset  *self,
 
   if (!check_call (self, "count_samples", REFORMER_DATASET_GET_CLASS (self)->count_samples != NULL, length, error))
     return -1;
-  call_function (&call, G_STRUCT_OFFSET (ReformerDatasetClass, count_samples), call_count_samples);
+  reformer_home_call (self, G_STRUCT_OFFSET (ReformerDatasetClass, count_samples), call_count_samples, &call, call.error);
   if (problem == NULL && call.count < 0)
     g_set_error (&problem, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "count_samples of %s returned %" G_GINT64_FORMAT " and no error, at least 0 is wanted",
                  G_OBJECT_TYPE_NAME (self), call.count);
@@ -275,7 +263,7 @@ reformer_dataset_read_sample (ReformerDataset  *self,
       g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample %" G_GINT64_FORMAT " of %s was asked for, the first is 0", index, G_OBJECT_TYPE_NAME (self));
       return NULL;
     }
-  call_function (&call, G_STRUCT_OFFSET (ReformerDatasetClass, read_sample), call_read_sample);
+  reformer_home_call (self, G_STRUCT_OFFSET (ReformerDatasetClass, read_sample), call_read_sample, &call, call.error);
   if (problem == NULL && !REFORMER_IS_SAMPLE (call.sample))
     g_set_error (&problem, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED, "read_sample of %s returned neither a sample nor an error; it must return a sample",
                  G_OBJECT_TYPE_NAME (self));
@@ -302,7 +290,7 @@ reformer_dataset_get_held_out (ReformerDataset *self)
   g_return_val_if_fail (REFORMER_IS_DATASET (self), NULL);
 
   if (REFORMER_DATASET_GET_CLASS (self)->get_held_out != NULL)
-    call_function (&call, G_STRUCT_OFFSET (ReformerDatasetClass, get_held_out), call_get_held_out);
+    reformer_home_call (self, G_STRUCT_OFFSET (ReformerDatasetClass, get_held_out), call_get_held_out, &call, call.error);
   return call.held_out;
 }
 
@@ -326,7 +314,7 @@ reformer_dataset_identify (ReformerDataset  *self,
   g_return_val_if_fail (REFORMER_IS_DATASET (self), NULL);
 
   if (REFORMER_DATASET_GET_CLASS (self)->identify != NULL)
-    call_function (&call, G_STRUCT_OFFSET (ReformerDatasetClass, identify), call_identify);
+    reformer_home_call (self, G_STRUCT_OFFSET (ReformerDatasetClass, identify), call_identify, &call, call.error);
   if (problem == NULL)
     return call.identity;
   g_clear_pointer (&call.identity, g_free);

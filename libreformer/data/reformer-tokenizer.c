@@ -83,18 +83,6 @@ call_identify (gpointer data)
   call->name = REFORMER_TOKENIZER_GET_CLASS (call->self)->identify (call->self);
 }
 
-/* The function at `offset` of the class, where it may run. */
-static void
-call_function (Call   *call,
-               gsize   offset,
-               void  (*function) (gpointer data))
-{
-  if (reformer_home_is_away (call->self, offset))
-    reformer_home_call (function, call, call->error);
-  else
-    function (call);
-}
-
 static gboolean
 check_written (ReformerTokenizer  *self,
                const char         *function,
@@ -187,7 +175,7 @@ reformer_tokenizer_encode (ReformerTokenizer  *self,
 
   if (!check_written (self, "encode", REFORMER_TOKENIZER_GET_CLASS (self)->encode != NULL, error))
     return NULL;
-  call_function (&call, offset, call_encode);
+  reformer_home_call (self, offset, call_encode, &call, call.error);
   ids = check_output (self, "encode", call.output, problem, error);
   if (ids == NULL || (reformer_home_foreign (self, offset) && !check_ids (self, ids, error)))
     return NULL;
@@ -222,7 +210,7 @@ reformer_tokenizer_decode (ReformerTokenizer  *self,
       g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "ids have %" G_GSIZE_FORMAT " bytes, a multiple of 4 is wanted (int32)", g_bytes_get_size (ids));
       return NULL;
     }
-  call_function (&call, G_STRUCT_OFFSET (ReformerTokenizerClass, decode), call_decode);
+  reformer_home_call (self, G_STRUCT_OFFSET (ReformerTokenizerClass, decode), call_decode, &call, call.error);
   return check_output (self, "decode", call.output, problem, error);
 }
 
@@ -242,7 +230,7 @@ reformer_tokenizer_count_ids (ReformerTokenizer *self)
   g_return_val_if_fail (REFORMER_IS_TOKENIZER (self), 0);
 
   if (REFORMER_TOKENIZER_GET_CLASS (self)->count_ids != NULL)
-    call_function (&call, G_STRUCT_OFFSET (ReformerTokenizerClass, count_ids), call_count_ids);
+    reformer_home_call (self, G_STRUCT_OFFSET (ReformerTokenizerClass, count_ids), call_count_ids, &call, call.error);
   return call.count;
 }
 
@@ -261,7 +249,7 @@ reformer_tokenizer_identify (ReformerTokenizer *self)
 
   g_return_val_if_fail (REFORMER_IS_TOKENIZER (self), NULL);
 
-  call_function (&call, G_STRUCT_OFFSET (ReformerTokenizerClass, identify), call_identify);
+  reformer_home_call (self, G_STRUCT_OFFSET (ReformerTokenizerClass, identify), call_identify, &call, call.error);
   return call.name != NULL ? call.name : reformer_tokenizer_real_identify (self);
 }
 

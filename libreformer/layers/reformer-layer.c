@@ -188,10 +188,7 @@ call_function (ReformerLayer   *self,
 {
   Call c = { self, G_STRUCT_MEMBER (Function, REFORMER_LAYER_GET_CLASS (self), offset), input, tape, error, NULL };
 
-  if (reformer_home_is_away (self, offset))
-    reformer_home_call (call, &c, error);
-  else
-    call (&c);
+  reformer_home_call (self, offset, call, &c, error);
   return c.result;
 }
 

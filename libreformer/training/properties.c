@@ -108,9 +108,7 @@ reformer_properties_to_json (GObject  *object,
   g_autoptr (json_t) json = json_object ();
   Call call = { object, json, NULL, NULL };
 
-  if (!reformer_home_is_away (object, G_STRUCT_OFFSET (GObjectClass, get_property)))
-    collect (&call);
-  else if (!reformer_home_call (collect, &call, error))
+  if (!reformer_home_call (object, G_STRUCT_OFFSET (GObjectClass, get_property), collect, &call, error))
     return NULL;
   return g_steal_pointer (&json);
 }
@@ -299,8 +297,5 @@ reformer_properties_apply (GObject     *object,
 {
   Call call = { object, NULL, settings, except };
 
-  if (reformer_home_is_away (object, G_STRUCT_OFFSET (GObjectClass, set_property)))
-    return reformer_home_call (set_all, &call, error);
-  set_all (&call);
-  return TRUE;
+  return reformer_home_call (object, G_STRUCT_OFFSET (GObjectClass, set_property), set_all, &call, error);
 }

@@ -197,9 +197,7 @@ reformer_optimizer_update (ReformerOptimizer  *self,
     return TRUE;
   if (!check_update (self, parameter, step, learning_rate, scale, error))
     return FALSE;
-  if (!reformer_home_is_away (self, G_STRUCT_OFFSET (ReformerOptimizerClass, update)))
-    call_update (&call);
-  else if (!reformer_home_call (call_update, &call, error))
+  if (!reformer_home_call (self, G_STRUCT_OFFSET (ReformerOptimizerClass, update), call_update, &call, error))
     return FALSE;
 
   if (call.error != NULL)

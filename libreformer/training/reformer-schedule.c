@@ -225,10 +225,7 @@ reformer_schedule_compute_factor (ReformerSchedule  *self,
   g_return_if_fail (REFORMER_IS_SCHEDULE (self));
   g_return_if_fail (factor != NULL);
 
-  if (reformer_home_is_away (self, G_STRUCT_OFFSET (ReformerScheduleClass, compute_factor)))
-    reformer_home_call (call_compute_factor, &call, &call.error);
-  else
-    call_compute_factor (&call);
+  reformer_home_call (self, G_STRUCT_OFFSET (ReformerScheduleClass, compute_factor), call_compute_factor, &call, &call.error);
   *factor = call.error == NULL ? call.factor : (double) NAN;
   if (call.error != NULL)
     g_propagate_error (error, call.error);
