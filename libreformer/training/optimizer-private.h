@@ -37,6 +37,11 @@ void            reformer_optimizer_put_state  (ReformerOptimizer *self,
 /* Forgets all state. */
 void            reformer_optimizer_clear_state (ReformerOptimizer *self);
 
+/* Sets a setting of a class, and tells who watches it. */
+void            reformer_optimizer_set_double     (ReformerOptimizer  *self,
+                                                   double             *field,
+                                                   double              value,
+                                                   GParamSpec         *pspec);
 /* Whether every property that is a number is inside its range, for update: setters take any. The error names the first that is not. */
 gboolean        reformer_optimizer_check_settings (ReformerOptimizer  *self,
                                                    GError            **error);

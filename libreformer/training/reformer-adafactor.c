@@ -244,18 +244,6 @@ reformer_adafactor_new (void)
   return g_object_new (REFORMER_TYPE_ADAFACTOR, NULL);
 }
 
-static void
-set_double (ReformerAdafactor *self,
-            double            *field,
-            double             value,
-            guint              property)
-{
-  if (*field == value)
-    return;
-  *field = value;
-  g_object_notify_by_pspec (G_OBJECT (self), props[property]);
-}
-
 /**
  * reformer_adafactor_get_decay:
  * @self: the optimizer
@@ -285,7 +273,7 @@ reformer_adafactor_set_decay (ReformerAdafactor *self,
 {
   g_return_if_fail (REFORMER_IS_ADAFACTOR (self));
 
-  set_double (self, &self->decay, decay, PROP_DECAY);
+  reformer_optimizer_set_double (REFORMER_OPTIMIZER (self), &self->decay, decay, props[PROP_DECAY]);
 }
 
 /**
@@ -317,7 +305,7 @@ reformer_adafactor_set_clipping_threshold (ReformerAdafactor *self,
 {
   g_return_if_fail (REFORMER_IS_ADAFACTOR (self));
 
-  set_double (self, &self->clipping_threshold, clipping_threshold, PROP_CLIPPING_THRESHOLD);
+  reformer_optimizer_set_double (REFORMER_OPTIMIZER (self), &self->clipping_threshold, clipping_threshold, props[PROP_CLIPPING_THRESHOLD]);
 }
 
 /**
@@ -349,7 +337,7 @@ reformer_adafactor_set_weight_decay (ReformerAdafactor *self,
 {
   g_return_if_fail (REFORMER_IS_ADAFACTOR (self));
 
-  set_double (self, &self->weight_decay, weight_decay, PROP_WEIGHT_DECAY);
+  reformer_optimizer_set_double (REFORMER_OPTIMIZER (self), &self->weight_decay, weight_decay, props[PROP_WEIGHT_DECAY]);
 }
 
 /**

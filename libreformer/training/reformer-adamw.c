@@ -200,18 +200,6 @@ reformer_adamw_new (void)
   return g_object_new (REFORMER_TYPE_ADAMW, NULL);
 }
 
-static void
-set_double (ReformerAdamW *self,
-            double        *field,
-            double         value,
-            guint          property)
-{
-  if (*field == value)
-    return;
-  *field = value;
-  g_object_notify_by_pspec (G_OBJECT (self), props[property]);
-}
-
 /**
  * reformer_adamw_get_beta1:
  * @self: the optimizer
@@ -241,7 +229,7 @@ reformer_adamw_set_beta1 (ReformerAdamW *self,
 {
   g_return_if_fail (REFORMER_IS_ADAMW (self));
 
-  set_double (self, &self->beta1, beta1, PROP_BETA1);
+  reformer_optimizer_set_double (REFORMER_OPTIMIZER (self), &self->beta1, beta1, props[PROP_BETA1]);
 }
 
 /**
@@ -273,7 +261,7 @@ reformer_adamw_set_beta2 (ReformerAdamW *self,
 {
   g_return_if_fail (REFORMER_IS_ADAMW (self));
 
-  set_double (self, &self->beta2, beta2, PROP_BETA2);
+  reformer_optimizer_set_double (REFORMER_OPTIMIZER (self), &self->beta2, beta2, props[PROP_BETA2]);
 }
 
 /**
@@ -305,7 +293,7 @@ reformer_adamw_set_epsilon (ReformerAdamW *self,
 {
   g_return_if_fail (REFORMER_IS_ADAMW (self));
 
-  set_double (self, &self->epsilon, epsilon, PROP_EPSILON);
+  reformer_optimizer_set_double (REFORMER_OPTIMIZER (self), &self->epsilon, epsilon, props[PROP_EPSILON]);
 }
 
 /**
@@ -337,5 +325,5 @@ reformer_adamw_set_weight_decay (ReformerAdamW *self,
 {
   g_return_if_fail (REFORMER_IS_ADAMW (self));
 
-  set_double (self, &self->weight_decay, weight_decay, PROP_WEIGHT_DECAY);
+  reformer_optimizer_set_double (REFORMER_OPTIMIZER (self), &self->weight_decay, weight_decay, props[PROP_WEIGHT_DECAY]);
 }

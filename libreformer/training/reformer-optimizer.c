@@ -211,6 +211,18 @@ reformer_optimizer_update (ReformerOptimizer  *self,
   return call.done;
 }
 
+void
+reformer_optimizer_set_double (ReformerOptimizer *self,
+                               double            *field,
+                               double             value,
+                               GParamSpec        *pspec)
+{
+  if (*field == value)
+    return;
+  *field = value;
+  g_object_notify_by_pspec (G_OBJECT (self), pspec);
+}
+
 gboolean
 reformer_optimizer_check_settings (ReformerOptimizer  *self,
                                    GError            **error)

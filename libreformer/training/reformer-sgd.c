@@ -180,18 +180,6 @@ reformer_sgd_new (void)
   return g_object_new (REFORMER_TYPE_SGD, NULL);
 }
 
-static void
-set_double (ReformerSgd *self,
-            double      *field,
-            double       value,
-            guint        property)
-{
-  if (*field == value)
-    return;
-  *field = value;
-  g_object_notify_by_pspec (G_OBJECT (self), props[property]);
-}
-
 /**
  * reformer_sgd_get_momentum:
  * @self: the optimizer
@@ -221,7 +209,7 @@ reformer_sgd_set_momentum (ReformerSgd *self,
 {
   g_return_if_fail (REFORMER_IS_SGD (self));
 
-  set_double (self, &self->momentum, momentum, PROP_MOMENTUM);
+  reformer_optimizer_set_double (REFORMER_OPTIMIZER (self), &self->momentum, momentum, props[PROP_MOMENTUM]);
 }
 
 /**
@@ -253,5 +241,5 @@ reformer_sgd_set_weight_decay (ReformerSgd *self,
 {
   g_return_if_fail (REFORMER_IS_SGD (self));
 
-  set_double (self, &self->weight_decay, weight_decay, PROP_WEIGHT_DECAY);
+  reformer_optimizer_set_double (REFORMER_OPTIMIZER (self), &self->weight_decay, weight_decay, props[PROP_WEIGHT_DECAY]);
 }
