@@ -240,6 +240,25 @@ assert_same_bits (const char  *name,
       }
 }
 
+char *
+test_print_elsewhere (const char *threads)
+{
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+  g_autoptr (GSubprocess) process = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", &error);
+  char *output = NULL;
+
+  g_assert_no_error (error);
+  g_subprocess_launcher_setenv (launcher, "POCL_MAX_PTHREAD_COUNT", threads, TRUE);
+  process = g_subprocess_launcher_spawn (launcher, &error, self, "--print", NULL);
+  g_assert_no_error (error);
+  g_subprocess_communicate_utf8 (process, NULL, NULL, &output, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_subprocess_get_successful (process));
+  return output;
+}
+
 void
 assert_run (ReformerRun *run)
 {

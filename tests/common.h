@@ -59,6 +59,8 @@ void            assert_same_bits  (const char      *name,
                                    const float     *got,
                                    const float     *want,
                                    gsize            n);
+/* What this program prints in a process of its own, with the argument --print, where PoCL may use so many threads. Must end well. */
+char           *test_print_elsewhere (const char   *threads);
 /* Fails the test with the run's error if it has one. */
 void            assert_run        (ReformerRun     *run);
 

@@ -107,12 +107,14 @@ reformer_generator_next_piece (ReformerGenerator  *self,
                                GCancellable       *cancellable,
                                GError            **error)
 {
+  g_autoptr (ReformerGenerator) kept = NULL;
   g_autoptr (ReformerCourse) course = NULL;
   ReformerPiece *piece;
 
   g_return_val_if_fail (REFORMER_IS_GENERATOR (self), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
 
+  kept = g_object_ref (self); /* handlers and other threads may drop theirs */
   course = begin (self, FALSE, error);
   if (course == NULL)
     return NULL;
@@ -131,6 +133,7 @@ make_all (ReformerGenerator  *self,
           GCancellable       *cancellable,
           GError            **error)
 {
+  g_autoptr (ReformerGenerator) kept = g_object_ref (self);
   g_autoptr (ReformerCourse) course = begin (self, TRUE, error);
   GError *local = NULL;
   ReformerPiece *piece;
@@ -369,6 +372,7 @@ reformer_generator_next_piece_finish (ReformerGenerator  *self,
 {
   g_return_val_if_fail (REFORMER_IS_GENERATOR (self), NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == reformer_generator_next_piece_async, NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);
 }
@@ -411,6 +415,7 @@ reformer_generator_generate_finish (ReformerGenerator  *self,
 {
   g_return_val_if_fail (REFORMER_IS_GENERATOR (self), NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == reformer_generator_generate_async, NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);
 }

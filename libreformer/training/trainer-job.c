@@ -13,7 +13,7 @@ reformer_trainer_job_new (ReformerTrainer *self,
   const ReformerTrainerJob *outer = self->job;
   ReformerTrainerJob *job = g_new0 (ReformerTrainerJob, 1);
 
-  job->trainer = self;
+  job->trainer = g_object_ref (self);
   job->context = context != NULL ? g_main_context_ref (context) : NULL;
   g_set_object (&job->cancellable, cancellable);
   g_queue_init (&job->speed.steps);
@@ -44,6 +44,7 @@ reformer_trainer_job_free (ReformerTrainerJob *job)
   g_clear_pointer (&job->parameters, g_ptr_array_unref);
   reformer_batch_clear (&job->batch);
   reformer_speed_clear (&job->speed);
+  g_object_unref (job->trainer);
   g_free (job);
 }
 

@@ -179,7 +179,7 @@ typedef struct
 
 struct _ReformerTrainerJob
 {
-  ReformerTrainer         *trainer;      /* borrowed */
+  ReformerTrainer         *trainer;      /* a reference: handlers and other threads may drop theirs meanwhile */
   GMainContext            *context;      /* where signals go; NULL: they are emitted here, in the caller's thread */
   GCancellable            *cancellable;
   ReformerTrainerSettings  settings;     /* those of when the call was made */
