@@ -207,6 +207,7 @@ compute (const Case *c,
   g_autoptr (ReformerTensor) order = c->rounds > 0 ? reformer_run_new (&run, REFORMER_DTYPE_INT32, 1, (gint64) n_order) : NULL;
   g_autoptr (ReformerTensor) mask = c->masked ? reformer_run_new (&run, REFORMER_DTYPE_UINT8, 1, (gint64) n_mask) : NULL;
   g_autoptr (ReformerTensor) stats = reformer_run_new (&run, REFORMER_DTYPE_FLOAT32, 1, (gint64) n_stats);
+  g_autoptr (ReformerTensor) deltas = NULL;
   ReformerTensor *results[] = { out, dq, dk, dv };
   float **values[] = { &result->out, &result->dq, &result->dk, &result->dv };
   ReformerAttentionArgs a = describe (c);
@@ -229,7 +230,8 @@ compute (const Case *c,
   result->stats = g_new (float, n_stats);
 
   reformer_attention_forward (&run, &a, reformer_at (out, EXTRA), reformer_span (stats));
-  reformer_attention_backward (&run, &a, reformer_at (out, EXTRA), reformer_span (stats), reformer_at (dout, EXTRA), reformer_at (dq, EXTRA),
+  deltas = reformer_attention_deltas (&run, &a, reformer_at (out, EXTRA), reformer_at (dout, EXTRA));
+  reformer_attention_backward (&run, &a, reformer_span (deltas), reformer_span (stats), reformer_at (dout, EXTRA), reformer_at (dq, EXTRA),
                                c->shared ? REFORMER_NOTHING : reformer_at (dk, EXTRA), reformer_at (dv, EXTRA));
   for (guint i = 0; i < 4; i++)
     if (results[i] != NULL)
@@ -716,8 +718,12 @@ test_perf (void)
             forward_cpu = MIN (forward_cpu, clock () - cpu);
             cpu = clock ();
             t = g_get_monotonic_time ();
-            reformer_attention_backward (&run, &a, reformer_span (x[4]), reformer_span (x[8]), reformer_span (x[2]), reformer_span (x[5]),
-                                         c->shared ? REFORMER_NOTHING : reformer_span (x[6]), reformer_span (x[7]));
+            {
+              g_autoptr (ReformerTensor) deltas = reformer_attention_deltas (&run, &a, reformer_span (x[4]), reformer_span (x[2]));
+
+              reformer_attention_backward (&run, &a, reformer_span (deltas), reformer_span (x[8]), reformer_span (x[2]), reformer_span (x[5]),
+                                           c->shared ? REFORMER_NOTHING : reformer_span (x[6]), reformer_span (x[7]));
+            }
             reformer_device_synchronize (device, NULL);
             backward = MIN (backward, g_get_monotonic_time () - t);
             backward_cpu = MIN (backward_cpu, clock () - cpu);

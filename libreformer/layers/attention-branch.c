@@ -360,15 +360,22 @@ group_backward (Work           *work,
                 ReformerTensor *dx)
 {
   g_autoptr (ReformerTensor) dout = output_backward (work, group, dy);
-  g_autoptr (ReformerTensor) dq = group_array (work, group);
-  g_autoptr (ReformerTensor) dk = group->k != NULL ? group_array (work, group) : NULL;
-  g_autoptr (ReformerTensor) dv = group_array (work, group);
-  ReformerTensor *gradients[3] = { dq, dk, dv };
+  g_autoptr (ReformerTensor) deltas = NULL;
+  g_autoptr (ReformerTensor) dq = NULL;
+  g_autoptr (ReformerTensor) dk = NULL;
+  g_autoptr (ReformerTensor) dv = NULL;
   ReformerAttentionArgs args;
 
   if (!reformer_run_ok (work->run))
     return;
   args = args_of (work, group);
+  deltas = reformer_attention_deltas (work->run, &args, reformer_span (group->out), reformer_span (dout));
+  g_clear_object (&group->out); /* makes room for the gradients */
+  dq = group_array (work, group);
+  dk = group->k != NULL ? group_array (work, group) : NULL;
+  dv = group_array (work, group);
+  if (!reformer_run_ok (work->run))
+    return;
   if (group->order != NULL)
     {
       gsize n_dims;
@@ -377,14 +384,12 @@ group_backward (Work           *work,
       args.order = reformer_span (group->order);
       args.rounds = (int) shape[1];
     }
-  reformer_attention_backward (work->run, &args, reformer_span (group->out), reformer_span (group->stats), reformer_span (dout),
+  reformer_attention_backward (work->run, &args, reformer_span (deltas), reformer_span (group->stats), reformer_span (dout),
                                reformer_span (dq), reformer_span (dk), reformer_span (dv));
   g_clear_object (&dout);
-  g_clear_object (&group->q);
-  g_clear_object (&group->k);
-  g_clear_object (&group->v);
-  g_clear_object (&group->out);
-  project_backward (work, group, gradients, dx);
+  g_clear_object (&deltas);
+  group_clear (group);
+  project_backward (work, group, (ReformerTensor *[]) { dq, dk, dv }, dx);
 }
 
 /* What accumulate() saved of a group. */

@@ -119,9 +119,24 @@ reformer_attention_simt_forward (ReformerRun                 *run,
 }
 
 void
+reformer_attention_simt_deltas (ReformerRun                 *run,
+                                const ReformerAttentionArgs *attention,
+                                ReformerSpan                 out,
+                                ReformerSpan                 dout,
+                                ReformerSpan                 deltas)
+{
+  Tiles tiles;
+  g_autofree char *options = choose (run, attention, TRUE, &tiles);
+
+  REFORMER_LAUNCH (run, "simt/attention", options, "attention_deltas",
+                   reformer_grid_items (run->device, attention->T, attention->heads, attention->rows), REFORMER_SPAN (out), REFORMER_SPAN (dout),
+                   REFORMER_SPAN (deltas), REFORMER_INT (attention->T), REFORMER_INT (attention->stride));
+}
+
+void
 reformer_attention_simt_backward (ReformerRun                 *run,
                                   const ReformerAttentionArgs *attention,
-                                  ReformerSpan                 out,
+                                  ReformerSpan                 deltas,
                                   ReformerSpan                 stats,
                                   ReformerSpan                 dout,
                                   ReformerSpan                 dq,
@@ -132,22 +147,17 @@ reformer_attention_simt_backward (ReformerRun                 *run,
   Tiles tiles;
   g_autofree char *options = choose (run, attention, TRUE, &tiles);
   g_autoptr (ReformerTensor) norms = key_norms (run, attention, options);
-  g_autoptr (ReformerTensor) deltas = NULL;
 
-  deltas = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) attention->heads, (gint64) attention->rows, (gint64) attention->T);
-  REFORMER_LAUNCH (run, "simt/attention", options, "attention_deltas",
-                   reformer_grid_items (run->device, attention->T, attention->heads, attention->rows), REFORMER_SPAN (out), REFORMER_SPAN (dout),
-                   REFORMER_SPAN (reformer_span (deltas)), REFORMER_INT (attention->T), REFORMER_INT (attention->stride));
   for (int round = 0; round < attention->rounds; round++)
     {
       REFORMER_LAUNCH (run, "simt/attention", options, "attention_backward_queries", make_grid (attention, &shape, &tiles, tiles.m),
                        REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
                        REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (stats),
-                       REFORMER_SPAN (reformer_span (deltas)), REFORMER_SPAN (dout), REFORMER_SPAN (dq), GEOMETRY (attention, &shape, round));
+                       REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq), GEOMETRY (attention, &shape, round));
       REFORMER_LAUNCH (run, "simt/attention", options, "attention_backward_keys", make_grid (attention, &shape, &tiles, tiles.n),
                        REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
                        REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (stats),
-                       REFORMER_SPAN (reformer_span (deltas)), REFORMER_SPAN (dout),
+                       REFORMER_SPAN (deltas), REFORMER_SPAN (dout),
                        REFORMER_SPAN (attention->k.tensor != NULL ? dk : dq), REFORMER_SPAN (dv), GEOMETRY (attention, &shape, round));
     }
 }

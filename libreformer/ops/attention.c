@@ -163,37 +163,53 @@ reformer_attention_forward (ReformerRun             *run,
                      REFORMER_SPAN (out), REFORMER_SPAN (stats), SHAPE_ARGS (round, span));
 }
 
+ReformerTensor *
+reformer_attention_deltas (ReformerRun                 *run,
+                           const ReformerAttentionArgs *a,
+                           ReformerSpan                 out,
+                           ReformerSpan                 dout)
+{
+  g_autoptr (ReformerTensor) deltas = NULL;
+  Tiles tiles;
+
+  if (!check (run, a))
+    return NULL;
+  deltas = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) a->heads, (gint64) a->rows, (gint64) a->T);
+  if (a->rows == 0 || a->T == 0 || a->heads == 0)
+    return g_steal_pointer (&deltas);
+  if (!reformer_device_is_wide (run->device))
+    reformer_attention_simt_deltas (run, a, out, dout, reformer_span (deltas));
+  else if (choose_tiles (run, a, &tiles))
+    REFORMER_LAUNCH (run, FORWARD, tiles.options, "attention_delta", reformer_grid_items (run->device, a->T, a->heads, a->rows),
+                     REFORMER_SPAN (out), REFORMER_SPAN (dout), REFORMER_SPAN (a->mask), REFORMER_SPAN (reformer_span (deltas)), REFORMER_INT (a->T),
+                     REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (flags_of (a)));
+  return g_steal_pointer (&deltas);
+}
+
 void
 reformer_attention_backward (ReformerRun             *run,
                              const ReformerAttentionArgs *a,
-                             ReformerSpan             out,
+                             ReformerSpan             deltas,
                              ReformerSpan             stats,
                              ReformerSpan             dout,
                              ReformerSpan             dq,
                              ReformerSpan             dk,
                              ReformerSpan             dv)
 {
-  g_autoptr (ReformerTensor) delta_tensor = NULL;
   ReformerAttentionShape shape;
-  ReformerSpan delta;
   Tiles tiles;
 
   if (!check (run, a) || a->rows == 0 || a->T == 0 || a->heads == 0)
     return;
   if (!reformer_device_is_wide (run->device))
     {
-      reformer_attention_simt_backward (run, a, out, stats, dout, dq, dk, dv);
+      reformer_attention_simt_backward (run, a, deltas, stats, dout, dq, dk, dv);
       return;
     }
   if (!choose_tiles (run, a, &tiles))
     return;
 
   shape = reformer_attention_shape (a);
-  delta_tensor = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) a->heads, (gint64) a->rows, (gint64) a->T);
-  delta = reformer_span (delta_tensor);
-  REFORMER_LAUNCH (run, FORWARD, tiles.options, "attention_delta", reformer_grid_items (run->device, a->T, a->heads, a->rows),
-                   REFORMER_SPAN (out), REFORMER_SPAN (dout), REFORMER_SPAN (a->mask), REFORMER_SPAN (delta), REFORMER_INT (a->T),
-                   REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (flags_of (a)));
   if (choose_chain (run, a, &shape, &tiles))
     {
       const int span = choose_span (run, a, shape.chunks);
@@ -201,7 +217,7 @@ reformer_attention_backward (ReformerRun             *run,
       for (int round = 0; round < a->rounds; round++)
         REFORMER_LAUNCH (run, CHAIN, tiles.options, "attention_backward_chain", reformer_grid_tiles ((shape.chunks + span - 1) / span, a->heads, a->rows),
                          REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
-                         REFORMER_SPAN (stats), REFORMER_SPAN (delta), REFORMER_SPAN (dout), REFORMER_SPAN (dq),
+                         REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq),
                          REFORMER_SPAN (a->k.tensor != NULL ? dk : dq), REFORMER_SPAN (dv), SHAPE_ARGS (round, span));
       return;
     }
@@ -213,11 +229,11 @@ reformer_attention_backward (ReformerRun             *run,
       REFORMER_LAUNCH (run, BACKWARD, tiles.options, "attention_backward_queries",
                        reformer_grid_tiles ((n_queries + span_queries - 1) / span_queries, a->heads, a->rows),
                        REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
-                       REFORMER_SPAN (stats), REFORMER_SPAN (delta), REFORMER_SPAN (dout), REFORMER_SPAN (dq), SHAPE_ARGS (round, span_queries));
+                       REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq), SHAPE_ARGS (round, span_queries));
       REFORMER_LAUNCH (run, BACKWARD, tiles.options, "attention_backward_keys",
                        reformer_grid_tiles ((n_keys + span_keys - 1) / span_keys, a->heads, a->rows),
                        REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
-                       REFORMER_SPAN (stats), REFORMER_SPAN (delta), REFORMER_SPAN (dout), REFORMER_SPAN (a->k.tensor != NULL ? dk : dq),
+                       REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (a->k.tensor != NULL ? dk : dq),
                        REFORMER_SPAN (dv), SHAPE_ARGS (round, span_keys));
     }
 }

@@ -45,10 +45,15 @@ void reformer_attention_forward  (ReformerRun             *run,
                                   const ReformerAttentionArgs *attention,
                                   ReformerSpan             out,
                                   ReformerSpan             stats);
-/* From the joined out and stats of the forward. dq, dk (no tensor when keys are shared: dq then holds both) and dv are set. */
+/* The backward pass begins with deltas [heads][rows][T] = dout . out, which is all that it needs of the joined out: its memory may go before the gradients' comes. */
+ReformerTensor *reformer_attention_deltas (ReformerRun                 *run,
+                                           const ReformerAttentionArgs *attention,
+                                           ReformerSpan                 out,
+                                           ReformerSpan                 dout);
+/* From the stats of the forward, and deltas. dq, dk (no tensor when keys are shared: dq then holds both) and dv are set. */
 void reformer_attention_backward (ReformerRun             *run,
                                   const ReformerAttentionArgs *attention,
-                                  ReformerSpan             out,
+                                  ReformerSpan             deltas,
                                   ReformerSpan             stats,
                                   ReformerSpan             dout,
                                   ReformerSpan             dq,
