@@ -62,12 +62,25 @@ test_tokenizer_decode (ReformerTokenizer *tokenizer,
 }
 
 static int
-test_tokenizer_count_ids (ReformerTokenizer *tokenizer)
+test_tokenizer_count_ids (ReformerTokenizer  *tokenizer,
+                          GError            **error)
 {
   TestTokenizer *self = (TestTokenizer *) tokenizer;
 
   self->thread = g_thread_self ();
+  if (self->counting_fails)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "count_ids has an error");
   return self->n_ids;
+}
+
+static char *
+test_tokenizer_identify (ReformerTokenizer  *tokenizer,
+                         GError            **error)
+{
+  if (!((TestTokenizer *) tokenizer)->counting_fails)
+    return REFORMER_TOKENIZER_CLASS (test_tokenizer_parent_class)->identify (tokenizer, error);
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "identify has an error");
+  return NULL;
 }
 
 static void
@@ -78,6 +91,7 @@ test_tokenizer_class_init (TestTokenizerClass *klass)
   tokenizer_class->encode = test_tokenizer_encode;
   tokenizer_class->decode = test_tokenizer_decode;
   tokenizer_class->count_ids = test_tokenizer_count_ids;
+  tokenizer_class->identify = test_tokenizer_identify;
 }
 
 static void
@@ -148,9 +162,10 @@ test_dataset_read_sample (ReformerDataset *dataset,
 }
 
 static ReformerDataset *
-test_dataset_get_held_out (ReformerDataset *dataset)
+test_dataset_get_held_out (ReformerDataset  *dataset,
+                           GError          **error)
 {
-  return has_result ((TestDataset *) dataset, NULL) ? g_object_ref (dataset) : NULL;
+  return has_result ((TestDataset *) dataset, error) ? g_object_ref (dataset) : NULL;
 }
 
 static char *

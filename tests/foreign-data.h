@@ -24,6 +24,7 @@ typedef struct
 
   TestWay  way;
   int      n_ids;
+  gboolean counting_fails; /* count_ids and identify have an error */
   GThread *thread;  /* of the last call */
   int      n_calls; /* of encode; atomic */
 } TestTokenizer;

@@ -39,7 +39,7 @@ test_foreign (void)
   ReformerDataset *base = &dataset->parent_instance;
   g_autoptr (GError) error = NULL;
   g_autoptr (ReformerSample) sample = NULL;
-  g_autoptr (ReformerDataset) held_out = reformer_dataset_get_held_out (base);
+  g_autoptr (ReformerDataset) held_out = reformer_dataset_get_held_out (base, NULL);
   g_autofree char *identity = NULL;
 
   g_assert_cmpint (reformer_dataset_count_samples (base, 5, &error), ==, 10);
@@ -86,6 +86,11 @@ test_foreign_mistakes (void)
       g_assert_null (reformer_dataset_read_sample (base, 0, 5, NULL));
       g_assert_null (reformer_dataset_identify (base, &error));
       if (cases[i].way == TEST_NOTHING) /* it does not say */
+        g_assert_no_error (error);
+      else
+        assert_says (&error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "the data set has an error", NULL);
+      g_assert_null (reformer_dataset_get_held_out (base, &error));
+      if (cases[i].way == TEST_NOTHING) /* nothing is held out */
         g_assert_no_error (error);
       else
         assert_says (&error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "the data set has an error", NULL);
@@ -162,7 +167,8 @@ test_nothing_overridden (void)
   assert_says (&error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED, "TestIdleDataset has no count_samples", "must override", NULL);
   g_assert_null (reformer_dataset_read_sample (dataset, 0, 4, &error));
   assert_says (&error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED, "TestIdleDataset has no read_sample", "must override", NULL);
-  g_assert_null (reformer_dataset_get_held_out (dataset));
+  g_assert_null (reformer_dataset_get_held_out (dataset, &error));
+  g_assert_no_error (error);
   g_assert_null (reformer_dataset_identify (dataset, &error));
   g_assert_no_error (error);
 }
@@ -211,7 +217,7 @@ work (gpointer data)
 
   w->count = reformer_dataset_count_samples (w->dataset, 5, &w->errors[0]);
   w->sample = reformer_dataset_read_sample (w->dataset, 0, 5, &w->errors[1]);
-  w->held_out = reformer_dataset_get_held_out (w->dataset);
+  w->held_out = reformer_dataset_get_held_out (w->dataset, NULL);
   w->identity = reformer_dataset_identify (w->dataset, &w->errors[2]);
 }
 

@@ -129,10 +129,10 @@ test_parts (Text         *text,
 
         write_text (text, content, (gssize) n);
         training = open_text (text, fractions[i]);
-        held_out = reformer_dataset_get_held_out (training);
+        held_out = reformer_dataset_get_held_out (training, NULL);
         assert_part (training, content, n - held);
         assert_part (held_out, content + n - held, held);
-        g_assert_null (reformer_dataset_get_held_out (held_out));
+        g_assert_null (reformer_dataset_get_held_out (held_out, NULL));
         g_assert_cmpfloat (reformer_text_dataset_get_held_out_fraction (REFORMER_TEXT_DATASET (held_out)), ==, fractions[i]);
         g_assert_true (reformer_text_dataset_get_file (REFORMER_TEXT_DATASET (held_out)) == text->file);
       }
@@ -147,7 +147,7 @@ test_whole (Text         *text,
   write_text (text, "0123456789", -1);
   dataset = open_text (text, 0);
   assert_part (dataset, "0123456789", 10);
-  g_assert_null (reformer_dataset_get_held_out (dataset));
+  g_assert_null (reformer_dataset_get_held_out (dataset, NULL));
   usual = REFORMER_DATASET (reformer_text_dataset_new (text->file, NULL));
   g_assert_cmpfloat (reformer_text_dataset_get_held_out_fraction (REFORMER_TEXT_DATASET (usual)), ==, 0.1);
   g_assert_true (REFORMER_IS_BYTE_TOKENIZER (reformer_dataset_get_tokenizer (usual)));
@@ -181,7 +181,7 @@ test_characters (Text         *text,
 
       write_text (text, cases[i].content, 8);
       training = open_text (text, 0.5);
-      held_out = reformer_dataset_get_held_out (training);
+      held_out = reformer_dataset_get_held_out (training, NULL);
       last = read_all (held_out, 100);
       g_assert_cmpmem (last->data, last->len, cases[i].content + cases[i].cut, 8 - cases[i].cut);
       if (cases[i].cut == 1)
@@ -239,7 +239,7 @@ test_identity (Text         *text,
   write_text (text, "abc", -1);
   training = open_text (text, 0.5);
   again = open_text (text, 0.5);
-  held_out = reformer_dataset_get_held_out (training);
+  held_out = reformer_dataset_get_held_out (training, NULL);
   other = open_text (text, 0.75);
   foreign = g_object_new (REFORMER_TYPE_TEXT_DATASET, "file", text->file, "held-out-fraction", 0.5, "tokenizer", tokenizer, NULL);
   identity = identify (training);
@@ -302,7 +302,7 @@ test_no_file (Text         *text,
   g_autoptr (ReformerDataset) elsewhere = REFORMER_DATASET (reformer_text_dataset_new (remote, NULL));
   g_autoptr (ReformerDataset) directory = REFORMER_DATASET (reformer_text_dataset_new (folder, NULL));
   g_autoptr (ReformerDataset) strange = REFORMER_DATASET (reformer_text_dataset_new (lines, NULL));
-  g_autoptr (ReformerDataset) held_out = reformer_dataset_get_held_out (missing);
+  g_autoptr (ReformerDataset) held_out = reformer_dataset_get_held_out (missing, NULL);
 
   assert_refused (missing, REFORMER_FILE_ERROR_NOT_FOUND, text->path, "cannot be opened");
   assert_refused (held_out, REFORMER_FILE_ERROR_NOT_FOUND, text->path, "cannot be opened");
@@ -339,7 +339,7 @@ test_short (Text         *text,
   assert_says (&error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, text->path, "the part for training has 1 token,", "at least 2", NULL);
   write_text (text, "abcdefghi", 9);
   assert_part (small, "abcdefghi", 9);
-  held_out = reformer_dataset_get_held_out (small);
+  held_out = reformer_dataset_get_held_out (small, NULL);
   g_assert_cmpint (reformer_dataset_count_samples (held_out, 4, &error), ==, -1);
   assert_says (&error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, text->path, "the part that is held out has 0 tokens", "at least 2", NULL);
 }
@@ -350,7 +350,7 @@ assert_changed (ReformerDataset  *dataset,
                 const char       *path,
                 const char       *word)
 {
-  g_autoptr (ReformerDataset) held_out = reformer_dataset_get_held_out (dataset);
+  g_autoptr (ReformerDataset) held_out = reformer_dataset_get_held_out (dataset, NULL);
   g_autoptr (GError) error = NULL;
 
   g_assert_null (reformer_dataset_read_sample (dataset, 1, 4, &error));
@@ -453,7 +453,7 @@ test_another_tokenizer (Text         *text,
   g_assert_cmpint (reformer_tokenizer_nth_id (reformer_sample_get_tokens (sample), 0), ==, 'y' - 'a');
   g_assert_cmpint (tokenizer->n_calls, ==, 1); /* all at once, and once */
 
-  held_out = reformer_dataset_get_held_out (dataset);
+  held_out = reformer_dataset_get_held_out (dataset, NULL);
   g_assert_true (reformer_dataset_get_tokenizer (held_out) == &tokenizer->parent_instance);
   last = reformer_dataset_read_sample (held_out, 0, 8, &error);
   g_assert_no_error (error);

@@ -59,7 +59,8 @@ test_samples_read_sample (ReformerDataset *dataset,
 }
 
 static ReformerDataset *
-test_samples_get_held_out (ReformerDataset *dataset)
+test_samples_get_held_out (ReformerDataset  *dataset,
+                           GError          **error)
 {
   TestSamples *self = (TestSamples *) dataset;
 

@@ -72,13 +72,15 @@ reformer_byte_tokenizer_decode (ReformerTokenizer  *tokenizer,
 }
 
 static int
-reformer_byte_tokenizer_count_ids (ReformerTokenizer *tokenizer)
+reformer_byte_tokenizer_count_ids (ReformerTokenizer  *tokenizer,
+                                   GError            **error)
 {
   return N_IDS;
 }
 
 static char *
-reformer_byte_tokenizer_identify (ReformerTokenizer *tokenizer)
+reformer_byte_tokenizer_identify (ReformerTokenizer  *tokenizer,
+                                  GError            **error)
 {
   return g_strdup (REFORMER_BYTE_TOKENIZER_NAME);
 }

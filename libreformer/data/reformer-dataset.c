@@ -132,7 +132,7 @@ call_get_held_out (gpointer data)
 {
   Call *call = data;
 
-  call->held_out = REFORMER_DATASET_GET_CLASS (call->self)->get_held_out (call->self);
+  call->held_out = REFORMER_DATASET_GET_CLASS (call->self)->get_held_out (call->self, call->error);
 }
 
 static void
@@ -277,21 +277,28 @@ reformer_dataset_read_sample (ReformerDataset  *self,
 /**
  * reformer_dataset_get_held_out: (virtual get_held_out)
  * @self: a data set
+ * @error: return location for an error
  *
  * Gets the part of the data that this data set leaves out, by which a trainer measures how well the model does on what it has not seen.
  *
- * Returns: (transfer full) (nullable): a data set, or %NULL if nothing is held out
+ * Returns: (transfer full) (nullable): a data set; %NULL without @error if nothing is held out, or with @error set to what the data set reports
  */
 ReformerDataset *
-reformer_dataset_get_held_out (ReformerDataset *self)
+reformer_dataset_get_held_out (ReformerDataset  *self,
+                               GError          **error)
 {
-  Call call = { .self = self };
+  GError *problem = NULL;
+  Call call = { .self = self, .error = &problem };
 
   g_return_val_if_fail (REFORMER_IS_DATASET (self), NULL);
 
   if (REFORMER_DATASET_GET_CLASS (self)->get_held_out != NULL)
     reformer_home_call (self, G_STRUCT_OFFSET (ReformerDatasetClass, get_held_out), call_get_held_out, &call, call.error);
-  return call.held_out;
+  if (problem == NULL)
+    return call.held_out;
+  g_clear_object (&call.held_out);
+  g_propagate_error (error, problem);
+  return NULL;
 }
 
 /**

@@ -36,7 +36,8 @@ struct _ReformerDatasetClass
                                      gint64            index,
                                      int               length,
                                      GError          **error);
-  ReformerDataset *(*get_held_out)  (ReformerDataset  *self);
+  ReformerDataset *(*get_held_out)  (ReformerDataset  *self,
+                                     GError          **error);
   char            *(*identify)      (ReformerDataset  *self,
                                      GError          **error);
 
@@ -54,7 +55,8 @@ ReformerSample    *reformer_dataset_read_sample   (ReformerDataset    *self,
                                                    int                 length,
                                                    GError            **error);
 REFORMER_AVAILABLE_IN_1_0
-ReformerDataset   *reformer_dataset_get_held_out  (ReformerDataset    *self);
+ReformerDataset   *reformer_dataset_get_held_out  (ReformerDataset    *self,
+                                                   GError            **error);
 REFORMER_AVAILABLE_IN_1_0
 char              *reformer_dataset_identify      (ReformerDataset    *self,
                                                    GError            **error);

@@ -275,7 +275,8 @@ reformer_text_dataset_read_sample (ReformerDataset  *dataset,
 }
 
 static ReformerDataset *
-reformer_text_dataset_get_held_out (ReformerDataset *dataset)
+reformer_text_dataset_get_held_out (ReformerDataset  *dataset,
+                                    GError          **error)
 {
   ReformerTextDataset *self = REFORMER_TEXT_DATASET (dataset);
   ReformerTextDataset *other;
@@ -295,13 +296,13 @@ reformer_text_dataset_identify (ReformerDataset  *dataset,
 {
   ReformerTextDataset *self = REFORMER_TEXT_DATASET (dataset);
   g_autoptr (ReformerTokenizer) tokenizer = dup_tokenizer (self);
-  g_autofree char *identity = reformer_tokenizer_identify (tokenizer);
-  g_autofree char *name = reformer_file_quote (identity); /* one line */
+  g_autofree char *identity = reformer_tokenizer_identify (tokenizer, error);
+  g_autofree char *name = identity != NULL ? reformer_file_quote (identity) : NULL; /* one line */
   const char *hash = NULL;
   guint64 size;
   Part part;
 
-  if (find_part (self, &part, error) && reformer_text_file_get_size (self->text, &size, error))
+  if (name != NULL && find_part (self, &part, error) && reformer_text_file_get_size (self->text, &size, error))
     hash = reformer_text_file_get_hash (self->text, error);
   if (hash != NULL)
     return g_strdup_printf ("text of %" G_GUINT64_FORMAT " bytes, sha256 %s, tokenizer %s, %s part of %" G_GUINT64_FORMAT " bytes", size, hash, name,

@@ -35,8 +35,10 @@ struct _ReformerTokenizerClass
   GBytes *(*decode)    (ReformerTokenizer  *self,
                         GBytes             *ids,
                         GError            **error);
-  int     (*count_ids) (ReformerTokenizer  *self);
-  char   *(*identify)  (ReformerTokenizer  *self);
+  int     (*count_ids) (ReformerTokenizer  *self,
+                        GError            **error);
+  char   *(*identify)  (ReformerTokenizer  *self,
+                        GError            **error);
 
   /*< private >*/
   gpointer padding[8];
@@ -51,9 +53,11 @@ GBytes            *reformer_tokenizer_decode      (ReformerTokenizer  *self,
                                                    GBytes             *ids,
                                                    GError            **error);
 REFORMER_AVAILABLE_IN_1_0
-int                reformer_tokenizer_count_ids   (ReformerTokenizer  *self);
+int                reformer_tokenizer_count_ids   (ReformerTokenizer  *self,
+                                                   GError            **error);
 REFORMER_AVAILABLE_IN_1_0
-char              *reformer_tokenizer_identify    (ReformerTokenizer  *self);
+char              *reformer_tokenizer_identify    (ReformerTokenizer  *self,
+                                                   GError            **error);
 REFORMER_AVAILABLE_IN_1_0
 int               *reformer_tokenizer_encode_text (ReformerTokenizer  *self,
                                                    const char         *text,

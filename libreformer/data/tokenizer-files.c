@@ -68,7 +68,7 @@ read_object (json_t      *object,
   else
     {
       g_autoptr (ReformerTokenizer) tokenizer = reformer_byte_tokenizer_new ();
-      const int wanted = reformer_tokenizer_count_ids (tokenizer);
+      const int wanted = reformer_tokenizer_count_ids (tokenizer, NULL);
 
       if (!reformer_json_get_integer (object, path, "ids", wanted, wanted, &n_ids, error))
         return NULL;
@@ -132,6 +132,8 @@ reformer_tokenizer_save (ReformerTokenizer  *self,
 {
   g_autofree char *parent = NULL, *path = NULL, *name = NULL, *valid = NULL;
   g_autoptr (json_t) object = NULL;
+  GError *problem = NULL;
+  int n_ids;
 
   g_return_val_if_fail (REFORMER_IS_TOKENIZER (self), FALSE);
   g_return_val_if_fail (G_IS_FILE (folder), FALSE);
@@ -141,8 +143,16 @@ reformer_tokenizer_save (ReformerTokenizer  *self,
   if (parent == NULL)
     return FALSE;
   path = g_build_filename (parent, REFORMER_TOKENIZER_FILE, NULL);
-  name = reformer_tokenizer_identify (self);
+  name = reformer_tokenizer_identify (self, error);
+  if (name == NULL)
+    return FALSE;
+  n_ids = reformer_tokenizer_count_ids (self, &problem);
+  if (problem != NULL)
+    {
+      g_propagate_error (error, problem);
+      return FALSE;
+    }
   valid = g_utf8_make_valid (name, -1);
-  object = json_pack ("{s:i, s:s, s:i}", "version", VERSION, "tokenizer", valid, "ids", reformer_tokenizer_count_ids (self));
+  object = json_pack ("{s:i, s:s, s:i}", "version", VERSION, "tokenizer", valid, "ids", n_ids);
   return reformer_json_save (object, REFORMER_JSON_ORDERED, path, cancellable, error) || reformer_file_tidy (error);
 }

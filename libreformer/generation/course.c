@@ -155,11 +155,17 @@ find_allowed (ReformerCourse  *self,
               GError         **error)
 {
   const int vocabulary = reformer_config_get_vocab_size (reformer_model_get_config (self->settings.model));
-  const int count = reformer_tokenizer_count_ids (self->settings.tokenizer), known = count < 1 ? vocabulary : MIN (count, vocabulary);
   g_autofree guint8 *allowed = g_new0 (guint8, (gsize) vocabulary);
   g_autoptr (GError) last = NULL;
+  GError *problem = NULL;
+  const int count = reformer_tokenizer_count_ids (self->settings.tokenizer, &problem), known = count < 1 ? vocabulary : MIN (count, vocabulary);
   int n = 0;
 
+  if (problem != NULL)
+    {
+      g_propagate_error (error, problem);
+      return FALSE;
+    }
   for (int id = 0; id < known; id++)
     {
       GError *local = NULL;

@@ -264,10 +264,57 @@ return_result (GTask          *task,
     g_task_return_pointer (task, result, free_result);
 }
 
+/* What a thread ends with. */
+typedef struct
+{
+  GTask          *task;
+  gpointer        result;
+  GDestroyNotify  free_result;
+  GError         *error;
+} Ending;
+
+static gboolean
+give_result (gpointer data)
+{
+  Ending *ending = data;
+
+  return_result (ending->task, g_steal_pointer (&ending->result), ending->free_result, g_steal_pointer (&ending->error));
+  return G_SOURCE_REMOVE;
+}
+
+static void
+ending_free (gpointer data)
+{
+  Ending *ending = data;
+
+  if (ending->result != NULL)
+    ending->free_result (ending->result);
+  g_clear_error (&ending->error);
+  g_object_unref (ending->task);
+  g_free (ending);
+}
+
+/* Gives away the task, too: the last of generator, model and layers must not go in a thread of ours, which may even outlive the program's main(). */
+static void
+end_thread (GTask          *task,
+            gpointer        result,
+            GDestroyNotify  free_result,
+            GError         *error)
+{
+  g_autoptr (GSource) source = g_idle_source_new ();
+  Ending *ending = g_new (Ending, 1);
+
+  *ending = (Ending) { task, result, free_result, error };
+  g_source_set_priority (source, g_task_get_priority (task));
+  g_source_set_static_name (source, "[reformer] end of a text");
+  g_source_set_callback (source, give_result, ending, ending_free);
+  g_source_attach (source, g_task_get_context (task));
+}
+
 static gpointer
 piece_thread (gpointer data)
 {
-  g_autoptr (GTask) task = data;
+  GTask *task = data;
   GError *error = NULL;
   ReformerPiece *piece;
 
@@ -276,14 +323,14 @@ piece_thread (gpointer data)
   reformer_home_leave ();
   if (piece != NULL)
     post (task, piece);
-  return_result (task, piece, g_object_unref, error);
+  end_thread (task, piece, g_object_unref, error);
   return NULL;
 }
 
 static gpointer
 text_thread (gpointer data)
 {
-  g_autoptr (GTask) task = data;
+  GTask *task = data;
   GString *text = g_string_new (NULL);
   GError *error = NULL;
   ReformerPiece *piece;
@@ -296,7 +343,7 @@ text_thread (gpointer data)
       g_object_unref (piece);
     }
   reformer_home_leave ();
-  return_result (task, g_string_free (text, error != NULL), g_free, error);
+  end_thread (task, g_string_free (text, error != NULL), g_free, error);
   return NULL;
 }
 

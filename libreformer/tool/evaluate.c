@@ -127,7 +127,7 @@ open_data (Evaluation  *self,
     return FALSE;
   if (self->fraction > 0)
     {
-      ReformerDataset *held_out = reformer_dataset_get_held_out (self->dataset);
+      ReformerDataset *held_out = reformer_dataset_get_held_out (self->dataset, NULL); /* of a file: cannot fail */
 
       g_object_unref (self->dataset);
       self->dataset = held_out;

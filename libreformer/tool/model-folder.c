@@ -31,12 +31,12 @@ tool_find_tokenizer (GFile           *folder,
       return NULL;
     }
   tokenizer = reformer_byte_tokenizer_new ();
-  if (reformer_config_get_vocab_size (config) == reformer_tokenizer_count_ids (tokenizer))
+  if (reformer_config_get_vocab_size (config) == reformer_tokenizer_count_ids (tokenizer, NULL))
     return tokenizer;
   path = g_file_get_parse_name (folder);
   g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_NOT_FOUND,
                "%s does not name a tokenizer, and its vocabulary has %d ids; the tokenizer of bytes has %d", path, reformer_config_get_vocab_size (config),
-               reformer_tokenizer_count_ids (tokenizer));
+               reformer_tokenizer_count_ids (tokenizer, NULL));
   g_object_unref (tokenizer);
   return NULL;
 }

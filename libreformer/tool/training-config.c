@@ -123,7 +123,7 @@ complete_config (ToolTraining               *self,
   if (!fresh && !check_sizes (self->config, old, verb, properties, from))
     return FALSE;
   if (fresh && options->config == NULL && tool_properties_get_given (properties, "vocab-size") == NULL)
-    reformer_config_set_vocab_size (self->config, reformer_tokenizer_count_ids (self->tokenizer));
+    reformer_config_set_vocab_size (self->config, reformer_tokenizer_count_ids (self->tokenizer, NULL));
   if (fresh && reformer_config_get_axial_pos_embds (self->config))
     choose_positions (self->config, properties, MAX (reformer_trainer_get_sequence_length (settings), reformer_trainer_get_final_sequence_length (settings)));
   if (reformer_config_validate (self->config, &error))

@@ -214,7 +214,7 @@ describe_run (ToolTraining               *self,
   if (identity == NULL)
     return FALSE;
   path = g_file_get_parse_name (reformer_text_dataset_get_file (REFORMER_TEXT_DATASET (self->dataset)));
-  tokenizer = reformer_tokenizer_identify (self->tokenizer);
+  tokenizer = reformer_tokenizer_identify (self->tokenizer, NULL);
   weights = from != NULL ? g_file_get_parse_name (from) : NULL;
   json_object_set_new (root, "starts", json_pack ("[o]", tool_training_describe_start (self, options)));
   data = tool_property_save (G_OBJECT (self->dataset));

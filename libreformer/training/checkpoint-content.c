@@ -177,8 +177,9 @@ read_trainer (ReformerCheckpointContent  *content,
               GError                    **error)
 {
   g_autofree char *file = g_build_filename (path, REFORMER_CHECKPOINT_TRAINER, NULL), *display = g_filename_display_name (file);
-  g_autofree char *tokenizer = checkpoint->tokenizer != NULL ? reformer_tokenizer_identify (checkpoint->tokenizer) : NULL;
-  g_autoptr (json_t) root = reformer_json_load (file, cancellable, error);
+  g_autofree char *tokenizer = checkpoint->tokenizer != NULL ? reformer_tokenizer_identify (checkpoint->tokenizer, error) : NULL;
+  const gboolean identified = checkpoint->tokenizer == NULL || tokenizer != NULL;
+  g_autoptr (json_t) root = identified ? reformer_json_load (file, cancellable, error) : NULL;
   json_t *state = NULL;
   gint64 format = 0;
 

@@ -122,9 +122,11 @@ write_trainer (const ReformerCheckpoint  *checkpoint,
                GError                   **error)
 {
   g_autoptr (json_t) root = json_object ();
-  g_autofree char *tokenizer = checkpoint->tokenizer != NULL ? reformer_tokenizer_identify (checkpoint->tokenizer) : NULL;
+  g_autofree char *tokenizer = checkpoint->tokenizer != NULL ? reformer_tokenizer_identify (checkpoint->tokenizer, error) : NULL;
   g_autofree char *text = NULL;
 
+  if (checkpoint->tokenizer != NULL && tokenizer == NULL)
+    return FALSE;
   json_object_set_new (root, "format", json_integer (REFORMER_CHECKPOINT_FORMAT));
   json_object_set_new (root, "version", json_string (REFORMER_VERSION_S));
   json_object_set_new (root, "data", text_or_null (checkpoint->data));

@@ -82,11 +82,15 @@ reformer_trainer_check_dataset (ReformerTrainerJob  *job,
 {
   ReformerTokenizer *tokenizer = reformer_dataset_get_tokenizer (dataset);
   const int vocabulary = reformer_config_get_vocab_size (job->trainer->model->config);
-  const int ids = tokenizer != NULL ? reformer_tokenizer_count_ids (tokenizer) : 0;
+  GError *problem = NULL;
+  const int ids = tokenizer != NULL ? reformer_tokenizer_count_ids (tokenizer, &problem) : 0;
   gint64 n;
 
-  if (g_cancellable_set_error_if_cancelled (job->cancellable, error)) /* what has no error of its own was not asked then */
-    return FALSE;
+  if (problem != NULL)
+    {
+      g_propagate_error (error, problem);
+      return FALSE;
+    }
   if (ids > vocabulary)
     {
       INVALID ("%s: its tokenizer has %d ids, but the model's vocab_size is %d; wanted at least as many", name, ids, vocabulary);
@@ -102,12 +106,17 @@ static gboolean
 check_evaluation (ReformerTrainerJob  *job,
                   GError             **error)
 {
+  GError *problem = NULL;
+
   if (job->settings.evaluation_interval == 0)
     return TRUE;
   if (job->evaluation == NULL)
-    job->evaluation = reformer_dataset_get_held_out (job->dataset);
-  if (g_cancellable_set_error_if_cancelled (job->cancellable, error))
-    return FALSE;
+    job->evaluation = reformer_dataset_get_held_out (job->dataset, &problem);
+  if (problem != NULL)
+    {
+      g_propagate_error (error, problem);
+      return FALSE;
+    }
   if (job->evaluation == NULL)
     {
       INVALID ("evaluation-interval is %u, but there is no evaluation-dataset, and the data set holds nothing out", job->settings.evaluation_interval);

@@ -92,13 +92,17 @@ reformer_trainer_run_evaluate (ReformerTrainerJob  *job,
   g_autoptr (ReformerDataset) used = dataset != NULL ? g_object_ref (dataset) : job->evaluation != NULL ? g_object_ref (job->evaluation) : NULL;
   const int length = reformer_trainer_job_length (job, self->state.step);
   ReformerEvaluationData data;
+  GError *problem = NULL;
 
   if (!reformer_trainer_check_ranges (&job->settings, error) || !reformer_trainer_check_model (job, error))
     return NULL;
   if (used == NULL)
-    used = reformer_dataset_get_held_out (job->dataset);
-  if (g_cancellable_set_error_if_cancelled (job->cancellable, error))
-    return NULL;
+    used = reformer_dataset_get_held_out (job->dataset, &problem);
+  if (problem != NULL)
+    {
+      g_propagate_error (error, problem);
+      return NULL;
+    }
   if (used == NULL)
     {
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA,
