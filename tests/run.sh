@@ -59,6 +59,8 @@ skip () {
 run pocl-wide "--suite host --suite device --suite api --suite faults" OCL_ICD_VENDORS=$pocl
 run pocl-simt "--suite device" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt
 run pocl-wide-8 "--suite models" OCL_ICD_VENDORS=$pocl REFORMER_VECTOR_WIDTH=8
+run pocl-small-wide "--suite tiny" OCL_ICD_VENDORS=$pocl REFORMER_LIMITS=local=65536,group=64,allocation=67108864
+run pocl-small-simt "--suite tiny" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt REFORMER_LIMITS=local=16384,group=64,allocation=67108864
 if [ -d "$intel" ]; then
   run intel-wide "--suite device" OCL_ICD_VENDORS=$intel
 else

@@ -6,6 +6,7 @@
 #include "compute/system-memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static char *
 clean_text (char *text)
@@ -77,6 +78,30 @@ reformer_device_choose_kernels (ReformerDevice *self,
     self->vector_width = 16;
 }
 
+/* REFORMER_LIMITS=local=BYTES,group=ITEMS,allocation=BYTES: as if the device had no more. */
+static void
+apply_limits (ReformerDevice *self)
+{
+  g_auto (GStrv) limits = g_strsplit (g_getenv ("REFORMER_LIMITS") != NULL ? g_getenv ("REFORMER_LIMITS") : "", ",", -1);
+
+  for (guint i = 0; limits[i] != NULL; i++)
+    {
+      const char *number = strchr (limits[i], '=');
+      guint64 value;
+
+      if (number == NULL || !g_ascii_string_to_unsigned (number + 1, 10, 1, G_MAXINT64, &value, NULL))
+        g_warning ("REFORMER_LIMITS: \"%s\"; wanted local=BYTES, group=ITEMS or allocation=BYTES", limits[i]);
+      else if (g_str_has_prefix (limits[i], "local="))
+        self->local_memory = MIN (self->local_memory, value);
+      else if (g_str_has_prefix (limits[i], "group="))
+        self->max_group = MIN (self->max_group, value);
+      else if (g_str_has_prefix (limits[i], "allocation="))
+        self->max_allocation = MIN (self->max_allocation, value);
+      else
+        g_warning ("REFORMER_LIMITS: \"%s\"; wanted local=BYTES, group=ITEMS or allocation=BYTES", limits[i]);
+    }
+}
+
 static ReformerDevice *
 describe (cl_platform_id platform,
           cl_device_id   id)
@@ -112,6 +137,7 @@ describe (cl_platform_id platform,
   self->local_memory = DEVICE_NUMBER (id, CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong);
   self->max_allocation = DEVICE_NUMBER (id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong);
   self->max_group = MAX (1, DEVICE_NUMBER (id, CL_DEVICE_MAX_WORK_GROUP_SIZE, gsize));
+  apply_limits (self);
   reformer_device_choose_kernels (self, DEVICE_NUMBER (id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint));
 
   return self;

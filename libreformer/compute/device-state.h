@@ -60,6 +60,7 @@ struct _ReformerDevice
   ReformerProfile    *profile;  /* NULL unless asked for */
   GHashTable         *sources;  /* family -> text, of families that are not in the resource */
   GHashTable         *programs; /* set of ReformerProgram */
+  GHashTable         *refused;  /* set of "FAMILY OPTIONS" that the driver does not build */
   guint               n_built;  /* programs built from source, and taken from the cache on disk */
   guint               n_loaded;
 

@@ -174,6 +174,25 @@ reformer_launch_full (ReformerRun       *run,
   reformer_device_pace (device);
 }
 
+gboolean
+reformer_run_builds (ReformerRun  *run,
+                     const char   *family,
+                     const char   *options,
+                     GError      **reason)
+{
+  ReformerDevice *device = run->device;
+  gboolean builds = TRUE;
+
+  if (!ready (run) || device->planner)
+    return TRUE;
+
+  reformer_device_lock (device);
+  if (reformer_device_open (device, NULL))
+    builds = reformer_program_builds (device, family, options, reason);
+  reformer_device_unlock (device);
+  return builds;
+}
+
 /* ---- transfers ---- */
 
 /* Locks the device for a transfer, opened. */

@@ -104,6 +104,12 @@ void reformer_launch_full (ReformerRun       *run,
   reformer_launch_full ((run), (family), (options), (name), (grid), (const ReformerArg[]) { __VA_ARGS__ }, \
                         sizeof ((const ReformerArg[]) { __VA_ARGS__ }) / sizeof (ReformerArg))
 
+/* FALSE where the driver refuses to build the program; the reason is given the first time only. Whatever else is wrong is left to the launch. */
+gboolean reformer_run_builds (ReformerRun  *run,
+                              const char   *family,
+                              const char   *options,
+                              GError      **reason);
+
 /* Queued, in order with launches. Bytes and elements of the tensor's type. Fill: with a 4-byte pattern, or 1 byte for uint8. */
 void reformer_run_fill  (ReformerRun  *run,
                          ReformerSpan  to,

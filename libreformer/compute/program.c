@@ -375,3 +375,27 @@ reformer_program_get_kernel (ReformerDevice  *device,
   g_hash_table_insert (program->kernels, self->name, self);
   return self;
 }
+
+gboolean
+reformer_program_builds (ReformerDevice  *device,
+                         const char      *family,
+                         const char      *options,
+                         GError         **reason)
+{
+  g_autofree char *key = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (g_hash_table_size (device->refused) > 0)
+    {
+      key = g_strconcat (family, " ", options, NULL);
+      if (g_hash_table_contains (device->refused, key))
+        return FALSE;
+    }
+  if (get_program (device, family, options, &error) != NULL || !g_error_matches (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_BUILD_FAILED))
+    return TRUE;
+  if (key == NULL)
+    key = g_strconcat (family, " ", options, NULL);
+  g_hash_table_add (device->refused, g_steal_pointer (&key));
+  g_propagate_error (reason, g_steal_pointer (&error));
+  return FALSE;
+}

@@ -21,6 +21,11 @@ ReformerKernel *reformer_program_get_kernel (ReformerDevice  *device,
                                              const char      *options,
                                              const char      *name,
                                              GError         **error);
+/* Lock held, device open. FALSE where the driver refuses the source or the options; the reason is given the first time only. */
+gboolean        reformer_program_builds     (ReformerDevice  *device,
+                                             const char      *family,
+                                             const char      *options,
+                                             GError         **reason);
 /* Makes `text` the source of the family on this device (after common.cl), in place of the resource. For tests and trials. */
 void            reformer_program_add_source (ReformerDevice  *device,
                                              const char      *family,

@@ -132,6 +132,7 @@ reformer_device_finalize (GObject *object)
   g_clear_pointer (&self->profile, reformer_profile_free);
   g_clear_pointer (&self->programs, g_hash_table_unref);
   g_clear_pointer (&self->sources, g_hash_table_unref);
+  g_clear_pointer (&self->refused, g_hash_table_unref);
   g_clear_pointer (&self->cached, g_hash_table_unref);
   g_rec_mutex_clear (&self->lock);
   reformer_account_clear (&self->account);
@@ -269,6 +270,7 @@ reformer_device_init (ReformerDevice *self)
   reformer_account_init (&self->account);
   self->programs = reformer_program_set_new ();
   self->sources = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->refused = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->cached = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_queue_free);
 }
 

@@ -2,6 +2,7 @@
 #include "ops/attention-private.h"
 
 #include "compute/device-private.h"
+#include "ops/tuning.h"
 
 /* The flags of the kernels. */
 enum
@@ -18,47 +19,75 @@ enum
 /* m queries by n keys, tx by ty work-items. */
 typedef struct
 {
-  int m, n, tx, ty;
+  int  m, n, tx, ty;
+  char options[REFORMER_TUNING_OPTIONS];
 } Tiles;
 
-static gsize
-local_bytes (const Tiles *tiles,
-             int          head_size,
-             gboolean     backward)
+/* What tiles are wanted for. */
+typedef struct
 {
-  const gsize ld = ((head_size + tiles->tx - 1) / tiles->tx * tiles->tx) | 1;
-  const gsize floats = backward ? 2 * (tiles->m + tiles->n) * ld + 2 * tiles->m * (tiles->n + 1) + 4 * tiles->m + tiles->n + tiles->n * tiles->tx
-                                : (tiles->m + tiles->n) * ld + tiles->m * (tiles->n + 1) + tiles->m * tiles->tx + tiles->m + tiles->n;
+  int      head_size, chunk;
+  gboolean backward, cpu;
+} Want;
+
+static gsize
+local_bytes (const int    *sizes,
+             gconstpointer what)
+{
+  const Want *want = what;
+  const gsize m = sizes[0], n = sizes[1], tx = sizes[2], ld = ((want->head_size + tx - 1) / tx * tx) | 1;
+  const gsize floats = want->backward ? 2 * (m + n) * ld + 2 * m * (n + 1) + 4 * m + n + n * tx : (m + n) * ld + m * (n + 1) + m * tx + m + n;
 
   return floats * sizeof (float);
 }
 
-/* The largest tiles that the device's local memory and groups hold, no larger than the chunk needs. CPUs run this dialect for tests only, where building
- * takes longer than computing: one tile size there for all chunks. */
-static char *
+static gsize
+group_items (const int    *sizes,
+             gconstpointer what)
+{
+  return (gsize) sizes[2] * sizes[3];
+}
+
+/* No larger than the chunk needs. CPUs run this dialect for tests only, where building takes longer than computing: one tile size there for all chunks. */
+static gboolean
+is_wanted (const int    *sizes,
+           gconstpointer what)
+{
+  const Want *want = what;
+
+  return want->cpu ? sizes[0] <= 16 : sizes[0] < 2 * want->chunk || sizes[0] <= 8;
+}
+
+static void
+tile_options (const int    *sizes,
+              gconstpointer what,
+              char         *options,
+              gsize         size)
+{
+  const Want *want = what;
+
+  g_snprintf (options, size, "-DHEAD_SIZE=%d -DM=%d -DN=%d -DTX=%d -DTY=%d%s%s", want->head_size, sizes[0], sizes[1], sizes[2], sizes[3],
+              want->backward ? " -DBACKWARD" : "", want->cpu ? " -DROLLED" : "");
+}
+
+static Tiles
 choose (ReformerRun                 *run,
         const ReformerAttentionArgs *attention,
-        gboolean                     backward,
-        Tiles                       *tiles)
+        gboolean                     backward)
 {
-  static const Tiles choices[] = { { 32, 32, 8, 8 }, { 16, 16, 8, 8 }, { 8, 8, 8, 8 }, { 8, 8, 4, 4 }, { 4, 4, 4, 4 }, { 2, 2, 2, 2 }, { 1, 1, 1, 1 } };
-  const int chunk = MIN (attention->chunk, attention->T);
-  const guint64 local = reformer_device_get_local_memory (run->device);
-  const gsize group = reformer_device_get_max_group (run->device);
-  const gboolean cpu = reformer_device_get_kind (run->device) == REFORMER_DEVICE_KIND_CPU;
+  static const ReformerTuningUse use = { "simt/attention", local_bytes, group_items, is_wanted, tile_options };
+  const Want want = { attention->head_size, MIN (attention->chunk, attention->T), backward, reformer_device_get_kind (run->device) == REFORMER_DEVICE_KIND_CPU };
+  Tiles tiles = { 1, 1, 1, 1, "" };
+  const ReformerTuning *row = reformer_tuning_choose (run, REFORMER_TUNED_SIMT_ATTENTION, &use, &want, tiles.options);
 
-  for (guint i = 0; i < G_N_ELEMENTS (choices); i++)
+  if (row != NULL)
     {
-      *tiles = choices[i];
-      if ((cpu ? tiles->m <= 16 : tiles->m < 2 * chunk || tiles->m <= 8) && (gsize) tiles->tx * tiles->ty <= group &&
-          local_bytes (tiles, attention->head_size, backward) <= local)
-        return g_strdup_printf ("-DHEAD_SIZE=%d -DM=%d -DN=%d -DTX=%d -DTY=%d%s%s", attention->head_size, tiles->m, tiles->n, tiles->tx, tiles->ty,
-                                backward ? " -DBACKWARD" : "", cpu ? " -DROLLED" : "");
+      tiles.m = row->sizes[0];
+      tiles.n = row->sizes[1];
+      tiles.tx = row->sizes[2];
+      tiles.ty = row->sizes[3];
     }
-  reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT,
-                     "Attention heads of size %d need %" G_GSIZE_FORMAT " bytes of local memory; the device has %" G_GUINT64_FORMAT,
-                     attention->head_size, local_bytes (tiles, attention->head_size, backward), local);
-  return NULL;
+  return tiles;
 }
 
 static int
@@ -107,12 +136,11 @@ reformer_attention_simt_forward (ReformerRun                 *run,
                                  ReformerSpan                 stats)
 {
   const ReformerAttentionShape shape = reformer_attention_shape (attention);
-  Tiles tiles;
-  g_autofree char *options = choose (run, attention, FALSE, &tiles);
-  g_autoptr (ReformerTensor) norms = key_norms (run, attention, options);
+  const Tiles tiles = choose (run, attention, FALSE);
+  g_autoptr (ReformerTensor) norms = key_norms (run, attention, tiles.options);
 
   for (int round = 0; round < attention->rounds; round++)
-    REFORMER_LAUNCH (run, "simt/attention", options, "attention_forward", make_grid (attention, &shape, &tiles, tiles.m),
+    REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_forward", make_grid (attention, &shape, &tiles, tiles.m),
                      REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
                      REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (out), REFORMER_SPAN (stats),
                      GEOMETRY (attention, &shape, round));
@@ -125,10 +153,9 @@ reformer_attention_simt_deltas (ReformerRun                 *run,
                                 ReformerSpan                 dout,
                                 ReformerSpan                 deltas)
 {
-  Tiles tiles;
-  g_autofree char *options = choose (run, attention, TRUE, &tiles);
+  const Tiles tiles = choose (run, attention, TRUE);
 
-  REFORMER_LAUNCH (run, "simt/attention", options, "attention_deltas",
+  REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_deltas",
                    reformer_grid_items (run->device, attention->T, attention->heads, attention->rows), REFORMER_SPAN (out), REFORMER_SPAN (dout),
                    REFORMER_SPAN (deltas), REFORMER_INT (attention->T), REFORMER_INT (attention->stride));
 }
@@ -144,17 +171,16 @@ reformer_attention_simt_backward (ReformerRun                 *run,
                                   ReformerSpan                 dv)
 {
   const ReformerAttentionShape shape = reformer_attention_shape (attention);
-  Tiles tiles;
-  g_autofree char *options = choose (run, attention, TRUE, &tiles);
-  g_autoptr (ReformerTensor) norms = key_norms (run, attention, options);
+  const Tiles tiles = choose (run, attention, TRUE);
+  g_autoptr (ReformerTensor) norms = key_norms (run, attention, tiles.options);
 
   for (int round = 0; round < attention->rounds; round++)
     {
-      REFORMER_LAUNCH (run, "simt/attention", options, "attention_backward_queries", make_grid (attention, &shape, &tiles, tiles.m),
+      REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_backward_queries", make_grid (attention, &shape, &tiles, tiles.m),
                        REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
                        REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (stats),
                        REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq), GEOMETRY (attention, &shape, round));
-      REFORMER_LAUNCH (run, "simt/attention", options, "attention_backward_keys", make_grid (attention, &shape, &tiles, tiles.n),
+      REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_backward_keys", make_grid (attention, &shape, &tiles, tiles.n),
                        REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
                        REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (stats),
                        REFORMER_SPAN (deltas), REFORMER_SPAN (dout),

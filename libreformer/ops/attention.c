@@ -3,6 +3,7 @@
 
 #include "compute/device-private.h"
 #include "ops/attention-private.h"
+#include "ops/tuning.h"
 
 #include <libreformer/compute/reformer-device-error.h>
 
@@ -26,10 +27,17 @@ enum
 
 typedef struct
 {
-  char options[80];
+  char options[REFORMER_TUNING_OPTIONS];
   int  queries; /* places of a query tile */
   int  keys;    /* places of a key tile */
 } Tiles;
+
+/* What tiles are wanted for. */
+typedef struct
+{
+  const ReformerAttentionArgs *attention;
+  int                          lanes;
+} Want;
 
 static gboolean
 check (ReformerRun             *run,
@@ -62,34 +70,52 @@ flags_of (const ReformerAttentionArgs *a)
          (a->order.tensor != NULL ? ORDERED : 0) | (a->mask.tensor != NULL ? MASKED : 0);
 }
 
-/* The largest tiles whose arrays fit in the device's local memory; counted as in the kernels. */
-static gboolean
-choose_tiles (ReformerRun             *run,
-              const ReformerAttentionArgs *a,
-              Tiles                   *tiles)
+/* A head in whole vectors. */
+static gsize
+padded_width (const ReformerAttentionArgs *a,
+              int                          lanes)
 {
-  static const int sizes[][2] = { { 64, 64 }, { 32, 32 }, { 32, 16 } };
-  const int lanes = 2 * reformer_device_get_vector_width (run->device);
-  const gsize width = (gsize) (a->head_size + lanes - 1) / lanes * lanes;
-  const guint64 memory = reformer_device_get_local_memory (run->device) / sizeof (float);
+  return (gsize) (a->head_size + lanes - 1) / lanes * lanes;
+}
 
-  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
-    {
-      const int q = sizes[i][0], k = sizes[i][1];
-      const gsize forward = width * (4 * k + 2 * q) + 2 * k * lanes, queries = width * (2 * k + 3 * q) + 3 * k * lanes;
-      const gsize keys = width * 4 * (k + lanes) + 3 * k * lanes;
+/* The most that a kernel's arrays take; counted as in the kernels. */
+static gsize
+local_bytes (const int    *sizes,
+             gconstpointer what)
+{
+  const Want *want = what;
+  const gsize q = sizes[0], k = sizes[1], lanes = want->lanes, width = padded_width (want->attention, want->lanes);
+  const gsize forward = width * (4 * k + 2 * q) + 2 * k * lanes, queries = width * (2 * k + 3 * q) + 3 * k * lanes;
+  const gsize keys = width * 4 * (k + lanes) + 3 * k * lanes;
 
-      if (MAX (MAX (forward, queries), keys) + 2048 > memory)
-        continue;
-      tiles->queries = q;
-      tiles->keys = k;
-      g_snprintf (tiles->options, sizeof tiles->options, "-DHEAD_SIZE=%d -DQUERIES=%d -DKEYS=%d", a->head_size, q, k);
-      return TRUE;
-    }
-  reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT,
-                     "attention: head size %d needs more local memory than the %" G_GUINT64_FORMAT " bytes of device %s", a->head_size,
-                     reformer_device_get_local_memory (run->device), reformer_device_get_name (run->device));
-  return FALSE;
+  return (MAX (MAX (forward, queries), keys) + 2048) * sizeof (float);
+}
+
+static void
+tile_options (const int    *sizes,
+              gconstpointer what,
+              char         *options,
+              gsize         size)
+{
+  const Want *want = what;
+
+  g_snprintf (options, size, "-DHEAD_SIZE=%d -DQUERIES=%d -DKEYS=%d", want->attention->head_size, sizes[0], sizes[1]);
+}
+
+static gboolean
+choose_tiles (ReformerRun                 *run,
+              const ReformerAttentionArgs *a,
+              Tiles                       *tiles)
+{
+  static const ReformerTuningUse use = { FORWARD, local_bytes, NULL, NULL, tile_options };
+  const Want want = { a, 2 * reformer_device_get_vector_width (run->device) };
+  const ReformerTuning *row = reformer_tuning_choose (run, REFORMER_TUNED_WIDE_ATTENTION, &use, &want, tiles->options);
+
+  if (row == NULL)
+    return FALSE;
+  tiles->queries = row->sizes[0];
+  tiles->keys = row->sizes[1];
+  return TRUE;
 }
 
 /* The options of the walk along chunks that computes all gradients at once, where a chunk is one tile and what it keeps fits in local memory. */
@@ -100,7 +126,7 @@ choose_chain (ReformerRun                  *run,
               Tiles                        *tiles)
 {
   const int lanes = 2 * reformer_device_get_vector_width (run->device);
-  const gsize width = (gsize) (a->head_size + lanes - 1) / lanes * lanes, size = shape->chunk > 32 ? 64 : 32;
+  const gsize width = padded_width (a, lanes), size = shape->chunk > 32 ? 64 : 32;
   const int slots = shape->before + 1 + shape->after;
 
   if (shape->chunk > 64 || slots > 3 || (width * size * (4 * slots + 5) + 2 * size * size + 2048) * sizeof (float) > reformer_device_get_local_memory (run->device))

@@ -2,6 +2,7 @@
 #include "ops/hash.h"
 
 #include "compute/device-private.h"
+#include "ops/tuning.h"
 
 /* Tokens that a work-group of the wide dialect takes: a multiple of the kernel's tile. */
 #define WIDE_BLOCK 1024
@@ -35,6 +36,31 @@ pack_rotations (ReformerRun        *run,
   return g_steal_pointer (&packed);
 }
 
+static gsize
+simt_local (const int    *sizes,
+            gconstpointer head_size)
+{
+  return *(const int *) head_size * (gsize) (sizes[0] + 1) * sizeof (float);
+}
+
+static gsize
+simt_group (const int    *sizes,
+            gconstpointer head_size)
+{
+  return sizes[0];
+}
+
+static void
+simt_options (const int    *sizes,
+              gconstpointer head_size,
+              char         *options,
+              gsize         size)
+{
+  g_snprintf (options, size, "-DHEAD_SIZE=%d -DGROUP=%d", *(const int *) head_size, sizes[0]);
+}
+
+static const ReformerTuningUse simt_use = { "simt/hash", simt_local, simt_group, NULL, simt_options };
+
 void
 reformer_hash (ReformerRun        *run,
                const ReformerHash *hash,
@@ -44,7 +70,7 @@ reformer_hash (ReformerRun        *run,
   int factors[REFORMER_MAX_FACTORS] = { 0 };
   gint64 n_buckets = 1;
   g_autoptr (ReformerTensor) packed = NULL;
-  g_autofree char *options = NULL;
+  char options[REFORMER_TUNING_OPTIONS];
 
   for (int i = 0; i < hash->n_factors; i++)
     {
@@ -61,7 +87,7 @@ reformer_hash (ReformerRun        *run,
   packed = pack_rotations (run, hash, factors);
   if (reformer_device_is_wide (run->device))
     {
-      options = g_strdup_printf ("-DHEAD_SIZE=%d", hash->head_size);
+      g_snprintf (options, sizeof options, "-DHEAD_SIZE=%d", hash->head_size);
       REFORMER_LAUNCH (run, "wide/hash", options, "hash_buckets",
                        reformer_grid_tiles ((hash->T + WIDE_BLOCK - 1) / WIDE_BLOCK, hash->heads, hash->rows),
                        REFORMER_SPAN (hash->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (hash->mask), REFORMER_SPAN (buckets),
@@ -72,13 +98,9 @@ reformer_hash (ReformerRun        *run,
     }
   else
     {
-      const guint64 local = reformer_device_get_local_memory (run->device);
-      int group = 64;
+      const ReformerTuning *row = reformer_tuning_choose (run, REFORMER_TUNED_SIMT_HASH, &simt_use, &hash->head_size, options);
+      const int group = row != NULL ? row->sizes[0] : 1;
 
-      while (group > 1 && ((gsize) group > reformer_device_get_max_group (run->device) ||
-                           (guint64) hash->head_size * (group + 1) * sizeof (float) > local))
-        group /= 2;
-      options = g_strdup_printf ("-DHEAD_SIZE=%d -DGROUP=%d", hash->head_size, group);
       REFORMER_LAUNCH (run, "simt/hash", options, "hash_buckets",
                        reformer_grid_groups ((hash->T + group - 1) / group, hash->heads * hash->rounds, hash->rows, group, 1),
                        REFORMER_SPAN (hash->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (hash->mask), REFORMER_SPAN (buckets),

@@ -3,6 +3,7 @@
 
 #include "compute/clblast.h"
 #include "compute/device-private.h"
+#include "ops/tuning.h"
 
 /* Scratch for the sums of token blocks that are computed side by side. */
 #define PARTS_BYTES (16 << 20)
@@ -35,36 +36,35 @@ typedef struct
 {
   gsize mr, nr;
   gsize units;
-  char  options[48];
+  char  options[REFORMER_TUNING_OPTIONS];
 } Wide;
 
-static Wide
-wide_for (ReformerDevice *device)
+/* The tokens' tiles, and a little padding. */
+static gsize
+wide_local (const int    *sizes,
+            gconstpointer device)
 {
-  const guint64 local = reformer_device_get_local_memory (device);
-  Wide wide = { .mr = 12, .nr = 32, .units = MAX (1, reformer_device_get_compute_units (device)) };
-  int tm = 96, tn = 256;
+  return sizeof (float) * TC * (sizes[0] + sizes[1]) + (8 << 10);
+}
 
-  if (reformer_device_get_vector_width (device) == 8)
-    {
-      wide.mr = 6;
-      wide.nr = 16;
-    }
-  /* the tokens' tiles take 4 * 128 * (tm + tn) bytes and a little padding */
-  if (local < 192 << 10)
-    tn = 128;
-  if (local < 120 << 10)
-    {
-      tm = 48;
-      tn = 64;
-    }
-  if (local < 60 << 10)
-    {
-      tm = 24;
-      tn = 32;
-    }
-  g_snprintf (wide.options, sizeof wide.options, "-DTM=%d -DTN=%d%s", tm, tn,
-              reformer_device_get_kind (device) == REFORMER_DEVICE_KIND_CPU ? "" : " -DMADD=mad");
+static void
+wide_options (const int    *sizes,
+              gconstpointer device,
+              char         *options,
+              gsize         size)
+{
+  g_snprintf (options, size, "-DTM=%d -DTN=%d%s", sizes[0], sizes[1],
+              reformer_device_get_kind ((ReformerDevice *) device) == REFORMER_DEVICE_KIND_CPU ? "" : " -DMADD=mad");
+}
+
+static Wide
+wide_for (ReformerRun *run)
+{
+  static const ReformerTuningUse use = { "wide/product", wide_local, NULL, NULL, wide_options };
+  const gboolean narrow = reformer_device_get_vector_width (run->device) == 8;
+  Wide wide = { .mr = narrow ? 6 : 12, .nr = narrow ? 16 : 32, .units = MAX (1, reformer_device_get_compute_units (run->device)) };
+
+  reformer_tuning_choose (run, REFORMER_TUNED_WIDE_PRODUCT, &use, run->device, wide.options);
   return wide;
 }
 
@@ -82,7 +82,7 @@ reformer_product_pack (ReformerRun *run,
 
   if (!reformer_run_ok (run) || !reformer_device_is_wide (run->device))
     return NULL;
-  wide = wide_for (run->device);
+  wide = wide_for (run);
   panels = up (n, wide.nr);
   packed = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) panels, (gint64) k, (gint64) wide.nr);
   REFORMER_LAUNCH (run, "wide/product", wide.options, transpose ? "product_pack_transposed" : "product_pack",
@@ -108,7 +108,7 @@ static void
 wide_rows (ReformerRun           *run,
            const ReformerProduct *p)
 {
-  const Wide wide = wide_for (run->device);
+  const Wide wide = wide_for (run);
   const gsize m = p->m, panels = up (p->n, wide.nr);
   g_autoptr (ReformerTensor) own = NULL;
   ReformerTensor *packed = p->packed;
@@ -147,24 +147,55 @@ wide_rows (ReformerRun           *run,
 typedef struct
 {
   gsize side, tile;
-  char  options[16];
+  char  options[REFORMER_TUNING_OPTIONS];
 } Simt;
 
-/* For a result of m x n; small ones have small tiles, which do not change a bit. */
-static Simt
-simt_for (ReformerDevice *device,
-          int             m,
-          int             n)
+/* Two tiles of side * (4 * side + 1) numbers. */
+static gsize
+simt_local (const int    *sizes,
+            gconstpointer least)
 {
-  const guint64 local = reformer_device_get_local_memory (device);
-  const gsize group = reformer_device_get_max_group (device);
-  Simt simt = { .side = MIN (m, n) <= 32 ? 8 : 16 };
+  return 8 * (gsize) sizes[0] * (4 * sizes[0] + 1);
+}
 
-  /* two tiles of side * (4 * side + 1) numbers */
-  while (simt.side > 4 && (simt.side * simt.side > group || 8 * simt.side * (4 * simt.side + 1) > local))
-    simt.side /= 2;
+static gsize
+simt_group (const int    *sizes,
+            gconstpointer least)
+{
+  return (gsize) sizes[0] * sizes[0];
+}
+
+/* Small results have small tiles. */
+static gboolean
+simt_wanted (const int    *sizes,
+             gconstpointer least)
+{
+  return sizes[0] <= 8 || *(const int *) least > 32;
+}
+
+static void
+simt_options (const int    *sizes,
+              gconstpointer least,
+              char         *options,
+              gsize         size)
+{
+  g_snprintf (options, size, "-DSIDE=%d", sizes[0]);
+}
+
+/* For a result of m x n. */
+static Simt
+simt_for (ReformerRun *run,
+          int          m,
+          int          n)
+{
+  static const ReformerTuningUse use = { "simt/product", simt_local, simt_group, simt_wanted, simt_options };
+  const int least = MIN (m, n);
+  Simt simt = { 1, 4, "" };
+  const ReformerTuning *row = reformer_tuning_choose (run, REFORMER_TUNED_SIMT_PRODUCT, &use, &least, simt.options);
+
+  if (row != NULL)
+    simt.side = row->sizes[0];
   simt.tile = 4 * simt.side;
-  g_snprintf (simt.options, sizeof simt.options, "-DSIDE=%d", (int) simt.side);
   return simt;
 }
 
@@ -172,7 +203,7 @@ static void
 simt_rows_plain (ReformerRun           *run,
                  const ReformerProduct *p)
 {
-  const Simt simt = simt_for (run->device, p->m, p->n);
+  const Simt simt = simt_for (run, p->m, p->n);
 
   REFORMER_LAUNCH (run, "simt/product", simt.options, "product_rows",
                    reformer_grid_groups (up (p->n, simt.tile), up (p->m, simt.tile), 1, simt.side, simt.side),
@@ -267,8 +298,8 @@ join (ReformerRun    *run,
       gsize           blocks)
 {
   const gboolean wide = reformer_device_is_wide (run->device);
-  const Wide w = wide ? wide_for (run->device) : (Wide) { 0 };
-  const Simt s = wide ? (Simt) { 0 } : simt_for (run->device, m, n);
+  const Wide w = wide ? wide_for (run) : (Wide) { 0 };
+  const Simt s = wide ? (Simt) { 0 } : simt_for (run, m, n);
 
   REFORMER_LAUNCH (run, wide ? "wide/product" : "simt/product", wide ? w.options : s.options, "product_join",
                    wide ? reformer_grid_tiles (up (m, 8), up (n, 512), 1) : reformer_grid_items (run->device, n, m, 1),
@@ -290,7 +321,7 @@ wide_tokens (ReformerRun *run,
              int          n,
              gsize        t)
 {
-  const Wide wide = wide_for (run->device);
+  const Wide wide = wide_for (run);
   const gsize at_once = blocks_at_once ((gsize) m * n, t);
   /* Copying a tile's operands is for nothing only where the tile is large; what is too few for the units is split. */
   const gboolean side = at_once > 1 && up (m, 264) * up (n, 256) < 4 * wide.units;
@@ -336,7 +367,7 @@ simt_tokens (ReformerRun *run,
              int          n,
              gsize        t)
 {
-  const Simt simt = simt_for (run->device, m, n);
+  const Simt simt = simt_for (run, m, n);
   const gsize rows = up (m, simt.tile), columns = up (n, simt.tile);
   const gboolean side = t > REFORMER_BLOCK && rows * columns < 4 * (gsize) reformer_device_get_compute_units (run->device);
   const gsize step = side ? blocks_at_once ((gsize) m * n, t) * REFORMER_BLOCK : t;
@@ -401,7 +432,7 @@ reformer_product_sum (ReformerRun *run,
 
       if (reformer_device_is_wide (run->device))
         {
-          const Wide wide = wide_for (run->device);
+          const Wide wide = wide_for (run);
 
           REFORMER_LAUNCH (run, "wide/product", wide.options, "product_sum", reformer_grid_tiles (blocks, up (n, 512), 1),
                            REFORMER_SPAN (from), REFORMER_SPAN (reformer_span (parts)),
@@ -409,7 +440,7 @@ reformer_product_sum (ReformerRun *run,
         }
       else
         {
-          const Simt simt = simt_for (run->device, 1, n);
+          const Simt simt = simt_for (run, 1, n);
 
           REFORMER_LAUNCH (run, "simt/product", simt.options, "product_sum",
                            reformer_grid_groups (up (n, simt.side), blocks, 1, simt.side, simt.side),
