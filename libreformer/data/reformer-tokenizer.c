@@ -22,7 +22,8 @@
 G_DEFINE_ABSTRACT_TYPE (ReformerTokenizer, reformer_tokenizer, G_TYPE_OBJECT)
 
 static char *
-reformer_tokenizer_real_identify (ReformerTokenizer *self)
+reformer_tokenizer_real_identify (ReformerTokenizer  *self,
+                                  GError            **error)
 {
   return g_strdup (G_OBJECT_TYPE_NAME (self));
 }
@@ -72,7 +73,7 @@ call_count_ids (gpointer data)
 {
   Call *call = data;
 
-  call->count = REFORMER_TOKENIZER_GET_CLASS (call->self)->count_ids (call->self);
+  call->count = REFORMER_TOKENIZER_GET_CLASS (call->self)->count_ids (call->self, call->error);
 }
 
 static void
@@ -80,7 +81,7 @@ call_identify (gpointer data)
 {
   Call *call = data;
 
-  call->name = REFORMER_TOKENIZER_GET_CLASS (call->self)->identify (call->self);
+  call->name = REFORMER_TOKENIZER_GET_CLASS (call->self)->identify (call->self, call->error);
 }
 
 static gboolean
@@ -121,6 +122,7 @@ check_ids (ReformerTokenizer  *self,
 {
   const char *name = G_OBJECT_TYPE_NAME (self);
   const gsize n_bytes = g_bytes_get_size (ids);
+  GError *problem = NULL;
   int n_ids;
 
   if (n_bytes % sizeof (gint32) != 0)
@@ -131,7 +133,12 @@ check_ids (ReformerTokenizer  *self,
     }
   if (n_bytes == 0)
     return TRUE;
-  n_ids = reformer_tokenizer_count_ids (self);
+  n_ids = reformer_tokenizer_count_ids (self, &problem);
+  if (problem != NULL)
+    {
+      g_propagate_error (error, problem);
+      return FALSE;
+    }
   if (n_ids < 1)
     {
       g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "count_ids of %s returned %d, at least 1 is wanted", name, n_ids);
@@ -217,40 +224,53 @@ reformer_tokenizer_decode (ReformerTokenizer  *self,
 /**
  * reformer_tokenizer_count_ids: (virtual count_ids)
  * @self: a tokenizer
+ * @error: return location for an error
  *
  * Gets the number of ids, which are 0 to this number - 1: the least [property@Config:vocab-size] of a model that reads them.
  *
- * Returns: the number of ids, less than 1 if the tokenizer does not say
+ * Returns: the number of ids, less than 1 if the tokenizer does not say, or -1 with @error set to what the tokenizer reports
  */
 int
-reformer_tokenizer_count_ids (ReformerTokenizer *self)
+reformer_tokenizer_count_ids (ReformerTokenizer  *self,
+                              GError            **error)
 {
-  Call call = { .self = self };
+  GError *problem = NULL;
+  Call call = { .self = self, .error = &problem };
 
   g_return_val_if_fail (REFORMER_IS_TOKENIZER (self), 0);
 
   if (REFORMER_TOKENIZER_GET_CLASS (self)->count_ids != NULL)
     reformer_home_call (self, G_STRUCT_OFFSET (ReformerTokenizerClass, count_ids), call_count_ids, &call, call.error);
-  return call.count;
+  if (problem == NULL)
+    return call.count;
+  g_propagate_error (error, problem);
+  return -1;
 }
 
 /**
  * reformer_tokenizer_identify: (virtual identify)
  * @self: a tokenizer
+ * @error: return location for an error
  *
  * Gets a name that tells this tokenizer from others: `bytes` for [class@ByteTokenizer], else, where the tokenizer does not say, the name of its type.
  *
- * Returns: (transfer full): the name
+ * Returns: (transfer full): the name, or %NULL with @error set to what the tokenizer reports
  */
 char *
-reformer_tokenizer_identify (ReformerTokenizer *self)
+reformer_tokenizer_identify (ReformerTokenizer  *self,
+                             GError            **error)
 {
-  Call call = { .self = self };
+  GError *problem = NULL;
+  Call call = { .self = self, .error = &problem };
 
   g_return_val_if_fail (REFORMER_IS_TOKENIZER (self), NULL);
 
   reformer_home_call (self, G_STRUCT_OFFSET (ReformerTokenizerClass, identify), call_identify, &call, call.error);
-  return call.name != NULL ? call.name : reformer_tokenizer_real_identify (self);
+  if (problem == NULL)
+    return call.name != NULL ? call.name : reformer_tokenizer_real_identify (self, NULL);
+  g_clear_pointer (&call.name, g_free);
+  g_propagate_error (error, problem);
+  return NULL;
 }
 
 /* ---- Strings ---- */
