@@ -549,6 +549,10 @@ def _finish_count(result, arguments):
     return operator.index(_must_return(result, 'a number'))
 
 
+def _finish_as_it_is(result, arguments):
+    return result
+
+
 def _finish_sample(result, arguments):
     return result if isinstance(result, Sample) else _make_sample(_must_return(result, 'a sample'))
 
@@ -560,11 +564,12 @@ Sample.new = staticmethod(_make_sample)
 Sample.__init__ = _init_sample
 
 _of_files = (Reformer.file_error_quark, Reformer.FileError.FAILED)
-_wrap_subclasses(Tokenizer, _of_files, {'do_encode': _finish_encode, 'do_decode': _finish_decode})
+_wrap_subclasses(Tokenizer, _of_files, {'do_encode': _finish_encode, 'do_decode': _finish_decode, 'do_count_ids': _finish_count, 'do_identify': _finish_as_it_is})
 _wrap_subclasses(Reformer.Dataset, _of_files, {
     'do_count_samples': _finish_count,
     'do_read_sample': _finish_sample,
-    'do_identify': lambda result, arguments: result,
+    'do_get_held_out': _finish_as_it_is,
+    'do_identify': _finish_as_it_is,
 })
 
 
