@@ -147,7 +147,10 @@ def leftovers(tree):
 
 
 def opencl(tree):
-    """OpenCL is called in compute/cl.c alone"""
+    """OpenCL is called in compute/cl.c alone, and no installed header knows of it"""
+    for header in tree.list_of('public_headers') + ['reformer.h']:
+        for number, match in lines_matching(tree.read('libreformer/' + header), r'\b(cl_\w+|CL_\w+|CL/\w+|opencl\.h)'):
+            yield f'libreformer/{header}:{number}: {match.group(1)}'
     for path, text in tree.texts_of('.c', '.h', under='libreformer/'):
         if path != 'libreformer/compute/cl.c':
             for number, match in lines_matching(text, r'\b(cl[A-Z][A-Za-z]+)\s*\('):
@@ -200,17 +203,19 @@ def declared(tree):
 
 
 def in_gir(path):
+    """The functions that a .gir lets languages call, those that it only knows, and those that give types."""
     root = xml.etree.ElementTree.parse(path).getroot()
-    names = set()
+    callable_, known, types = set(), set(), set()
     for element in root.iter():
-        for key in (C + 'identifier', GLIB + 'get-type', GLIB + 'type-struct-get'):
-            if key in element.attrib:
-                names.add(element.attrib[key])
-    return names
+        if element.tag in (CORE + 'function', CORE + 'method', CORE + 'constructor') and C + 'identifier' in element.attrib:
+            (known if element.get('introspectable') == '0' else callable_).add(element.get(C + 'identifier'))
+        if GLIB + 'get-type' in element.attrib:
+            types.add(element.get(GLIB + 'get-type'))
+    return callable_, known, types
 
 
 def symbols(tree, library, gir):
-    """what is exported is declared, introspectable and expected"""
+    """what is exported is declared, introspectable and expected, and nothing else is"""
     names = exported(library)
     available = declared(tree)
     for name in sorted(set(names) - available):
@@ -218,10 +223,14 @@ def symbols(tree, library, gir):
     for name in sorted(available - set(names)):
         yield f'{name}: declared, but not exported'
     if gir is not None:
-        known = in_gir(gir)
-        for name in names:
-            if name not in known and not name.endswith(('_get_type', '_error_quark')):
-                yield f'{name}: not in {os.path.basename(gir)}'
+        callable_, known, types = in_gir(gir)
+        where = os.path.basename(gir)
+        for name in sorted(set(names) - callable_ - known - types):
+            yield f'{name}: exported, but not in {where}'
+        for name in sorted(known):
+            yield f'{name}: in {where} as what no language can call'
+        for name in sorted((callable_ | known | types) - set(names)):
+            yield f'{name}: in {where}, but not exported'
     path = os.path.join(tree.root, 'tests', 'symbols.txt')
     with open(path, encoding='utf-8') as file:
         expected = file.read().split()

@@ -46,11 +46,15 @@ def test_no_opencl():
 
 
 def test_no_open_structs():
+    """The struct of a class that can be derived has its parent, its virtual functions and room for more."""
     wrong = []
     for record in find('record', 'union'):
         fields = [field for field in record.findall(CORE + 'field') if field.get('private') != '1']
         if record.get(GLIB + 'is-gtype-struct-for') is None and (fields or record.get('opaque') != '1' and record.get('disguised') != '1'):
             wrong.append(name_of(record))
+        elif record.get(GLIB + 'is-gtype-struct-for') is not None:
+            wrong += ['%s.%s' % (name_of(record), field.get('name')) for field in fields
+                      if field.get('name') not in ('parent_class', 'padding') and field.find(CORE + 'callback') is None]
     for class_ in find('class'):
         wrong += ['%s.%s' % (name_of(class_), field.get('name')) for field in class_.findall(CORE + 'field') if field.get('private') != '1' and field.get('name') != 'parent_instance']
     none('structs with fields', wrong)
@@ -67,6 +71,20 @@ def test_only_public_types():
     seen += [element.get(C + 'identifier') for element in find('function', 'method', 'constructor', 'member')]
     none('private names', [name for name in seen if name and name.startswith(('Reformer', 'reformer_', 'REFORMER_')) and name not in public
                            and not name.endswith('Class') and not name.endswith('_get_type')])
+
+
+def test_types():
+    """What functions, properties and signals speak of is GLib's, or declared here."""
+    own = {element.get('name') for element in namespace}
+    basic = {'none', 'utf8', 'filename', 'gpointer', 'GType', 'gboolean', 'gfloat', 'gdouble', 'gsize', 'gssize', 'gunichar',
+             *('g%sint%s' % (sign, bits) for sign in ('', 'u') for bits in ('', '8', '16', '32', '64'))}
+    used = [element.get('name') for element in find('type')]
+    assert len(set(used) & own) > 20
+    none('types of elsewhere', [name for name in used if name not in own | basic and not re.fullmatch(r'(GLib|GObject|Gio)\.\w+', name or '')])
+    addresses = {'reformer_tensor_map', 'reformer_tensor_upload_pointer'}
+    none('pointers to anything', [name_of(element) for element in find(*CALLABLES) for value in [element.find(CORE + 'return-value'), *element.iter(CORE + 'parameter')]
+                                  for named in [value.find(CORE + 'type')] if named is not None and named.get('name') == 'gpointer' and value.get('closure') is None
+                                  and value.get('name') != 'user_data' and name_of(element) not in addresses])
 
 
 def test_public_documented():
