@@ -25,11 +25,15 @@ class Waves(Reformer.Dataset):
         return [abs((number + i) % (2 * period) - period) * 31 // period for i in range(length)]
 
 
-steps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-config = Reformer.Config(vocab_size=32, is_decoder=True, hidden_size=64, num_attention_heads=2, attention_head_size=32, feed_forward_size=128,
-                         attn_layers=["local", "lsh"], axial_pos_shape=[16, 16], axial_pos_embds_dim=[16, 48], axial_norm_std=0.1)
-model = Reformer.Model(config=config)
-trainer = Reformer.Trainer(model=model, dataset=Waves(0, 1000), evaluation_dataset=Waves(1000, 20), evaluation_interval=20,
-                           optimizer=Reformer.AdamW(learning_rate=0.005), sequence_length=256, batch_size=4)
-trainer.connect("evaluated", lambda _, evaluation: print("step %d: %.6f bits per level" % (evaluation.step, evaluation.bits)))
-trainer.train(steps, None)
+def main():
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    config = Reformer.Config(vocab_size=32, is_decoder=True, hidden_size=64, num_attention_heads=2, attention_head_size=32, feed_forward_size=128,
+                             attn_layers=["local", "lsh"], axial_pos_shape=[16, 16], axial_pos_embds_dim=[16, 48], axial_norm_std=0.1)
+    model = Reformer.Model(config=config)
+    trainer = Reformer.Trainer(model=model, dataset=Waves(0, 1000), evaluation_dataset=Waves(1000, 20), evaluation_interval=20,
+                               optimizer=Reformer.AdamW(learning_rate=0.005), sequence_length=256, batch_size=4)
+    trainer.connect("evaluated", lambda _, evaluation: print("step %d: %.6f bits per level" % (evaluation.step, evaluation.bits)))
+    trainer.train(steps, None)
+
+
+main()

@@ -27,15 +27,19 @@ class Adapter(Reformer.Layer):
         return self.norm.backward(self.down.backward(self.up.backward(gradient, tape), tape), tape)
 
 
-path, steps = sys.argv[1:] + ["book.txt", "100"][len(sys.argv) - 1:]
-device = Reformer.Device.get_default()
-model = Reformer.Model(device=device, config=Reformer.Config.new_preset("small"))
-adapter = Adapter(device, model.config.hidden_size, 16)
-model.stack.insert(2, "adapter", adapter)
-text = Reformer.TextDataset(file=Gio.File.new_for_path(path))
-trainer = Reformer.Trainer(model=model, dataset=text, sequence_length=512)
-print("before: %.6f bits per byte" % trainer.evaluate(None, None).bits)
-trainer.train(int(steps), None)
-print("after: %.6f bits per byte" % trainer.evaluate(None, None).bits)
-for parameter in adapter.get_parameters():
-    print(parameter.name)
+def main():
+    path, steps = sys.argv[1:] + ["book.txt", "100"][len(sys.argv) - 1:]
+    device = Reformer.Device.get_default()
+    model = Reformer.Model(device=device, config=Reformer.Config.new_preset("small"))
+    adapter = Adapter(device, model.config.hidden_size, 16)
+    model.stack.insert(2, "adapter", adapter)
+    text = Reformer.TextDataset(file=Gio.File.new_for_path(path))
+    trainer = Reformer.Trainer(model=model, dataset=text, sequence_length=512)
+    print("before: %.6f bits per byte" % trainer.evaluate(None, None).bits)
+    trainer.train(int(steps), None)
+    print("after: %.6f bits per byte" % trainer.evaluate(None, None).bits)
+    for parameter in adapter.get_parameters():
+        print(parameter.name)
+
+
+main()

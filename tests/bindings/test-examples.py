@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs examples/NAME.{c,py,js,vala}: all four of a name print the same. TAP.
+"""Runs examples/NAME.{c,py,js,vala}: all four of a name print the same, and leave no object behind. TAP.
 
 What runs them comes from the environment; a language whose variable is empty or missing is skipped:
 
@@ -7,6 +7,7 @@ EXAMPLES_PROGRAMS  the folder that has the programs NAME, made of NAME.c, and NA
 EXAMPLES_VALA      not empty where NAME-vala are there
 EXAMPLES_PYTHON    a Python that has PyGObject and NumPy
 EXAMPLES_GJS       gjs
+EXAMPLES_LIVE      live-objects.so, which counts the objects that are left when a program ends
 
 The rest of the environment says where library, typelib and overrides are: in a build folder or below a prefix.
 """
@@ -24,6 +25,7 @@ EXAMPLES = os.path.join(SOURCE, 'examples')
 PROGRAMS = os.environ.get('EXAMPLES_PROGRAMS', '')
 PYTHON = os.environ.get('EXAMPLES_PYTHON', '')
 GJS = os.environ.get('EXAMPLES_GJS', '')
+LIVE = os.environ.get('EXAMPLES_LIVE', '')
 
 LANGUAGES = {
     'c': [os.path.join(PROGRAMS, '%s')] if PROGRAMS else None,
@@ -49,7 +51,9 @@ MISTAKES = {'train-text': ['nowhere.txt', '1', 'nothing'], 'generate': ['nowhere
 LIMITS = {'py': 15, 'js': 17, 'vala': 20, 'c': 30}
 
 
-def run(name, language, arguments, folder, environment=None):
+def run(name, language, arguments, folder, environment=os.environ, what='objects'):
+    if LIVE:
+        environment = {**environment, 'LD_PRELOAD': LIVE, 'LIVE_OBJECTS': os.path.join(folder, '%s.%s.%s' % (name, language, what))}
     command = [part.replace('%s', name) for part in LANGUAGES[language]] + [argument.replace('%s', language) for argument in arguments]
     try:
         return subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
@@ -69,6 +73,35 @@ def check_same(name, language, result, first):
     if result.stdout != first.stdout:
         return 'wanted\n%s\n%s' % (first.stdout.decode(errors='replace'), describe(result))
     return None
+
+
+def check_objects(path):
+    with open(path, encoding='utf-8') as file:
+        words = file.read().split()
+    made = int(words[1])
+    if made < 50:
+        return 'only %d objects were made; are they counted?' % made
+    left = sorted(words[i + 1] for i, word in enumerate(words) if word == 'left')
+    return 'of %d objects are left: %s' % (made, ' '.join(left)) if left else None
+
+
+# A program that keeps one object.
+KEEPS = """
+import ctypes, gi
+gi.require_version('Reformer', '1.0')
+from gi.repository import Reformer
+configs = [Reformer.Config() for i in range(60)]
+pointer = ctypes.pythonapi.PyCapsule_GetPointer
+pointer.argtypes, pointer.restype = (ctypes.py_object, ctypes.c_char_p), ctypes.c_void_p
+ctypes.CDLL('libgobject-2.0.so.0').g_object_ref(ctypes.c_void_p(pointer(configs[7].__gpointer__, None)))
+"""
+
+
+def check_control(folder):
+    path = os.path.join(folder, 'control.objects')
+    subprocess.run([PYTHON, '-c', KEEPS], env={**os.environ, 'LD_PRELOAD': LIVE, 'LIVE_OBJECTS': path}, timeout=120, check=True)
+    problem = check_objects(path)
+    return None if problem == 'of 60 objects are left: ReformerConfig' else 'one object was kept, but: %s' % problem
 
 
 def check_mistake(result):
@@ -147,10 +180,12 @@ def main():
         write_texts(folder)
         for language in LIMITS:
             report.tell('length/' + language, check_length(language))
+        if LIVE and PYTHON:
+            report.tell('objects', check_control(folder))
         # What one name makes, others read; what runs at the same time is in different languages.
         for name in ['train-text'] + [name for name in CASES if name != 'train-text']:
             jobs = {language: pool.submit(run, name, language, CASES[name][0], folder) for language in found}
-            mistakes = {language: pool.submit(run, name, language, MISTAKES[name], folder, lenient) for language in found if name in MISTAKES}
+            mistakes = {language: pool.submit(run, name, language, MISTAKES[name], folder, lenient, 'missing') for language in found if name in MISTAKES}
             first = jobs[found[0]].result() if found else None
             for language in LANGUAGES:
                 if language not in found:
@@ -160,6 +195,8 @@ def main():
                 if problem is None and name == 'train-text' and found[0] == 'c':
                     problem = check_model(folder, language)
                 report.tell('%s/%s' % (name, language), problem)
+                if LIVE and problem is None:
+                    report.tell('%s/%s/objects' % (name, language), check_objects(os.path.join(folder, '%s.%s.objects' % (name, language))))
             for language, job in mistakes.items():
                 report.tell('%s/%s/missing' % (name, language), check_mistake(job.result()))
             report.tell(name + '/casts', check_casts(name))
