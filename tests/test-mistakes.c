@@ -518,7 +518,7 @@ test_closed (void)
   g_autoptr (ReformerTensor) output = NULL;
   g_autoptr (ReformerLinear) layer = reformer_linear_new (device, 32, 8, TRUE);
   g_autoptr (ReformerTape) tape = reformer_tape_new (device);
-  g_autoptr (ReformerTensor) x = test_tensor (device, NULL, 2, 3, 32), y = NULL;
+  g_autoptr (ReformerTensor) x = test_tensor (device, NULL, 2, 3, 32), y = NULL, dx = NULL;
   g_autoptr (ReformerDevice) gone = g_object_ref (device);
   g_autoptr (GFile) folder = NULL;
   g_autoptr (GError) error = NULL;
@@ -529,6 +529,9 @@ test_closed (void)
 
   output = reformer_model_forward (model, tokens, NULL, &error);
   g_assert_no_error (error);
+  y = test_forward (layer, x, tape);
+  dx = test_backward (layer, y, tape);
+  g_clear_object (&y);
   y = test_forward (layer, x, tape);
   view = reformer_tensor_map (tokens, NULL);
   reopen ();
@@ -552,6 +555,8 @@ test_closed (void)
       assert_says (&error, DEVICE, REFORMER_DEVICE_ERROR_LOST, "was closed", NULL);
       g_assert_null (reformer_layer_backward (REFORMER_LAYER (layer), y, tape, &error));
       assert_says (&error, error->domain, error->code, NULL);
+      g_assert_false (reformer_layer_clear_gradients (REFORMER_LAYER (layer), &error));
+      assert_says (&error, DEVICE, REFORMER_DEVICE_ERROR_LOST, "was closed", NULL);
       folder = g_file_new_for_path (inside);
       g_assert_false (reformer_model_save (model, folder, NULL, &error));
       assert_says (&error, DEVICE, REFORMER_DEVICE_ERROR_LOST, "was closed", NULL);

@@ -644,9 +644,9 @@ reformer_tensor_map (ReformerTensor  *self,
 
   if (self->buffer->host == NULL)
     {
-      g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT,
-                   "%s has memory of its own, which cannot be looked at; use reformer_tensor_to_bytes()",
-                   reformer_device_get_name (self->device));
+      g_autofree char *name = reformer_device_describe (self->device);
+
+      g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT, "%s has memory of its own, which cannot be looked at; use reformer_tensor_to_bytes()", name);
       return NULL;
     }
   return self->buffer->host;
