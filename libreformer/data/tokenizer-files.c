@@ -11,21 +11,6 @@
 /* The only version of the file. */
 #define VERSION 1
 
-static char *
-folder_path (GFile   *folder,
-             GError **error)
-{
-  char *path = g_file_get_path (folder);
-
-  if (path == NULL)
-    {
-      g_autofree char *uri = g_file_get_uri (folder);
-
-      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED, "%s is not on a local file system; wanted a local folder", uri);
-    }
-  return path;
-}
-
 static gboolean
 check_members (json_t      *object,
                const char  *path,
@@ -99,7 +84,7 @@ reformer_tokenizer_load (GFile         *folder,
   g_return_val_if_fail (G_IS_FILE (folder), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
 
-  given = folder_path (folder, error);
+  given = reformer_file_local_path (folder, error);
   if (given == NULL)
     return NULL;
   found = reformer_atomic_folder_resolve (given);
@@ -139,7 +124,7 @@ reformer_tokenizer_save (ReformerTokenizer  *self,
   g_return_val_if_fail (G_IS_FILE (folder), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
 
-  parent = folder_path (folder, error);
+  parent = reformer_file_local_path (folder, error);
   if (parent == NULL)
     return FALSE;
   path = g_build_filename (parent, REFORMER_TOKENIZER_FILE, NULL);

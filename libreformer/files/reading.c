@@ -69,6 +69,22 @@ reformer_file_tidy (GError **error)
   return FALSE;
 }
 
+char *
+reformer_file_local_path (GFile   *file,
+                          GError **error)
+{
+  char *path = g_file_get_path (file);
+
+  if (path == NULL)
+    {
+      g_autofree char *uri = g_file_get_uri (file);
+
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED, "%s is not on a local file system; wanted a local folder", uri);
+    }
+
+  return path;
+}
+
 int
 reformer_file_open (int          folder,
                     const char  *name,

@@ -25,6 +25,10 @@ char    *reformer_file_quote     (const char   *text);
 /* A path may have any bytes but 0: makes a message with one valid UTF-8 and one line. Returns FALSE. */
 gboolean reformer_file_tidy      (GError      **error);
 
+/* The path of a local file or folder; NULL with an error where it is not on a local file system. */
+char    *reformer_file_local_path (GFile       *file,
+                                   GError     **error);
+
 /* Opens the plain file `name` below the folder descriptor `folder` (or AT_FDCWD); -1 after an error. A pipe or a device never blocks. */
 int      reformer_file_open      (int           folder,
                                   const char   *name,

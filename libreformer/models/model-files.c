@@ -17,21 +17,6 @@
 /* Floats that go through host memory at a time */
 #define PIECE (1u << 20)
 
-char *
-reformer_model_local_path (GFile   *file,
-                           GError **error)
-{
-  char *path = g_file_get_path (file);
-
-  if (path == NULL)
-    {
-      g_autofree char *uri = g_file_get_uri (file);
-
-      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED, "%s is not on a local file system; wanted a local folder", uri);
-    }
-  return path;
-}
-
 /* ---- Reading ---- */
 
 /* A pass over a file's tensors: which of them have been used, and what does not fit. */
@@ -267,7 +252,7 @@ reformer_model_load (ReformerDevice  *device,
   g_return_val_if_fail (G_IS_FILE (file), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
 
-  path = reformer_model_local_path (file, error);
+  path = reformer_file_local_path (file, error);
   if (path == NULL)
     return NULL;
   folder = reformer_atomic_folder_resolve (path);
@@ -317,7 +302,7 @@ reformer_model_load_weights (ReformerModel  *self,
   g_return_val_if_fail (G_IS_FILE (file), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
 
-  path = reformer_model_local_path (file, error);
+  path = reformer_file_local_path (file, error);
   if (path == NULL || !reformer_model_build (self, error))
     return FALSE;
   folder = reformer_atomic_folder_resolve (path);
@@ -347,7 +332,7 @@ reformer_model_list_weights (GFile         *file,
   g_return_val_if_fail (G_IS_FILE (file), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
 
-  path = reformer_model_local_path (file, error);
+  path = reformer_file_local_path (file, error);
   if (path == NULL)
     return NULL;
   folder = reformer_atomic_folder_resolve (path);

@@ -2,31 +2,7 @@
 #include "models/model-private.h"
 
 #include "files/reading.h"
-#include "files/safetensors-write.h"
-
-typedef struct
-{
-  GPtrArray   *parameters;
-  ReformerRun *run;
-} Writing;
-
-static gboolean
-fill (gsize      i,
-      gpointer   to,
-      gsize      offset,
-      gsize      n_bytes,
-      gpointer   user_data,
-      GError   **error)
-{
-  Writing *writing = user_data;
-
-  reformer_run_read (writing->run, reformer_parameter_value (writing->parameters->pdata[i], writing->run, offset / sizeof (float)), to, n_bytes / sizeof (float));
-#if G_BYTE_ORDER == G_BIG_ENDIAN
-  for (gsize j = 0; j < n_bytes / sizeof (float); j++)
-    ((guint32 *) to)[j] = GUINT32_TO_LE (((guint32 *) to)[j]);
-#endif
-  return reformer_run_finish (writing->run, error);
-}
+#include "files/tensor-source.h"
 
 ReformerConfig *
 reformer_model_copy_saved_config (ReformerModel *self)
@@ -52,30 +28,17 @@ reformer_model_write_files (ReformerModel         *self,
 {
   g_autoptr (GPtrArray) all = reformer_model_list_parameters (self);
   g_autoptr (GPtrArray) buffers = reformer_model_list_buffers (self);
-  g_autofree ReformerSafetensorsTensor *tensors = NULL;
   g_autoptr (ReformerConfig) config = reformer_model_copy_saved_config (self);
   g_autofree char *text = reformer_config_to_json (config);
-  ReformerRun run = REFORMER_RUN_INIT (self->device, cancellable);
-  Writing writing = { all, &run };
-  gboolean ok;
+  g_auto (ReformerTensorSource) source = { 0 };
 
   for (guint i = 0; i < buffers->len; i++)
     g_ptr_array_add (all, g_object_ref (buffers->pdata[i]));
-  tensors = g_new0 (ReformerSafetensorsTensor, all->len);
+  reformer_tensor_source_init (&source, self->device, all->len, cancellable);
   for (guint i = 0; i < all->len; i++)
-    {
-      gsize n_dims;
-      g_autofree gint64 *shape = reformer_parameter_get_shape (all->pdata[i], &n_dims);
-
-      tensors[i].name = reformer_parameter_get_name (all->pdata[i]);
-      tensors[i].dtype = REFORMER_SAFETENSORS_F32;
-      tensors[i].n_dims = (guint) n_dims;
-      memcpy (tensors[i].shape, shape, MIN (n_dims, REFORMER_SAFETENSORS_MAX_DIMS) * sizeof *shape);
-    }
-  ok = reformer_atomic_folder_write (folder, "config.json", text, strlen (text), cancellable, error) &&
-       reformer_weights_write (folder, tensors, all->len, 0, REFORMER_SAFETENSORS_METADATA, fill, &writing, cancellable, error);
-  reformer_run_clear (&run);
-  return ok;
+    reformer_tensor_source_add (&source, reformer_parameter_get_name (all->pdata[i]), reformer_parameter_get_value (all->pdata[i]));
+  return reformer_atomic_folder_write (folder, "config.json", text, strlen (text), cancellable, error) &&
+         reformer_weights_write (folder, source.entries, all->len, 0, REFORMER_SAFETENSORS_METADATA, reformer_tensor_source_fill, &source, cancellable, error);
 }
 
 /**
@@ -104,7 +67,7 @@ reformer_model_save (ReformerModel  *self,
   g_return_val_if_fail (G_IS_FILE (file), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
 
-  path = reformer_model_local_path (file, error);
+  path = reformer_file_local_path (file, error);
   if (path == NULL || !reformer_model_prepare (self, error))
     return FALSE;
   folder = reformer_atomic_folder_begin (path, known, error);

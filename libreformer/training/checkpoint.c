@@ -8,38 +8,13 @@
 #include <libreformer/files/reformer-file-error.h>
 #include <libreformer/training/reformer-trainer-error.h>
 
-#include "compute/tensor-private.h"
 #include "files/reading.h"
-#include "files/safetensors-write.h"
+#include "files/tensor-source.h"
 #include "models/model-private.h"
 #include "training/optimizer-private.h"
 #include "training/properties.h"
 
 /* ---- optimizer.safetensors ---- */
-
-typedef struct
-{
-  GPtrArray   *tensors; /* borrowed */
-  ReformerRun *run;
-} Writing;
-
-static gboolean
-fill (gsize      i,
-      gpointer   to,
-      gsize      offset,
-      gsize      n_bytes,
-      gpointer   user_data,
-      GError   **error)
-{
-  Writing *writing = user_data;
-
-  reformer_run_read (writing->run, reformer_at (writing->tensors->pdata[i], offset / sizeof (float)), to, n_bytes / sizeof (float));
-#if G_BYTE_ORDER == G_BIG_ENDIAN
-  for (gsize j = 0; j < n_bytes / sizeof (float); j++)
-    ((guint32 *) to)[j] = GUINT32_TO_LE (((guint32 *) to)[j]);
-#endif
-  return reformer_run_finish (writing->run, error);
-}
 
 static gboolean
 write_optimizer (const ReformerCheckpoint  *checkpoint,
@@ -48,31 +23,19 @@ write_optimizer (const ReformerCheckpoint  *checkpoint,
                  GError                   **error)
 {
   g_autoptr (GPtrArray) names = reformer_optimizer_list_state (checkpoint->optimizer);
-  g_autoptr (GPtrArray) tensors = g_ptr_array_new ();
-  g_autofree ReformerSafetensorsTensor *list = g_new0 (ReformerSafetensorsTensor, MAX (names->len, 1));
-  ReformerRun run = REFORMER_RUN_INIT (reformer_model_get_device (checkpoint->model), cancellable);
-  Writing writing = { tensors, &run };
+  g_auto (ReformerTensorSource) source = { 0 };
   gboolean written;
   int fd;
 
+  reformer_tensor_source_init (&source, reformer_model_get_device (checkpoint->model), names->len, cancellable);
   for (guint i = 0; i < names->len; i++)
-    {
-      ReformerTensor *tensor = reformer_optimizer_peek_state (checkpoint->optimizer, names->pdata[i]);
-      gsize n_dims;
-      g_autofree gint64 *shape = reformer_tensor_get_shape (tensor, &n_dims);
-
-      g_ptr_array_add (tensors, tensor);
-      list[i].name = names->pdata[i];
-      list[i].dtype = REFORMER_SAFETENSORS_F32;
-      list[i].n_dims = (guint) n_dims;
-      memcpy (list[i].shape, shape, n_dims * sizeof *shape);
-    }
+    reformer_tensor_source_add (&source, names->pdata[i], reformer_optimizer_peek_state (checkpoint->optimizer, names->pdata[i]));
   fd = reformer_atomic_folder_create (folder, REFORMER_CHECKPOINT_OPTIMIZER, error);
   if (fd < 0)
     return FALSE;
-  written = reformer_safetensors_write (fd, REFORMER_CHECKPOINT_OPTIMIZER, list, names->len, REFORMER_SAFETENSORS_METADATA, fill, &writing, cancellable, error);
+  written = reformer_safetensors_write (fd, REFORMER_CHECKPOINT_OPTIMIZER, source.entries, names->len, REFORMER_SAFETENSORS_METADATA, reformer_tensor_source_fill, &source,
+                                        cancellable, error);
   close (fd); /* what a close could report, the commit's sync does */
-  reformer_run_clear (&run);
   return written;
 }
 
