@@ -323,6 +323,8 @@ test_usage (void)
   assert_fails (run ("plan", model, "--length", "8", "--rows", "0"), 2, "--rows is \"0\"");
   assert_fails (run ("plan", model, "--length", "8", "--keep", "all"), 2, "--keep is \"all\"");
   assert_fails (run ("plan", model, "--length", "8", "--keep", "inputs", "--inference"), 2, "--keep");
+  assert_fails (run ("plan", model, "--length", "8", "--optimizer", "adamw", "--inference"), 2, "--optimizer");
+  assert_fails (run ("plan", model, "--length", "8", "--optimizer", "lion"), 2, "--optimizer is \"lion\"");
   assert_fails (run ("plan", model, "--length", "8", "--memory-limit", "much"), 2, "\"much\"");
   assert_fails (run ("plan", model, "--length", "8", "--memory-limit", "-4G"), 2, "\"-4G\"");
   assert_fails (run ("plan", model, "--length", "8", "--memory-limit", "0"), 2, "\"0\"");
@@ -386,6 +388,23 @@ test_devices_bad (void)
 {
   assert_fails (run_without_device ("devices"), 1, "pocl-opencl-icd");
   assert_fails (run_without_device ("devices", "--json"), 1, "pocl-opencl-icd");
+}
+
+/* PoCL has no device while it cannot write its cache, which says so. */
+static void
+test_device_without_cache (void)
+{
+  Result result;
+
+  NEED_DEVICE
+  result = run_with ("POCL_CACHE_DIR", "/proc/none/pocl", "devices", NULL);
+  if (result.status == 0)
+    {
+      g_test_skip ("a device of another driver is there");
+      result_clear (&result);
+      return;
+    }
+  assert_fails (result, 1, "its cache /proc/none/pocl cannot be written");
 }
 
 static void
@@ -596,6 +615,38 @@ test_plan_without_device (void)
   assert_fails (run_without_device ("plan", model, "--length", "50", "--device", "cpu"), 1, "pocl-opencl-icd");
 }
 
+/* AdamW's two numbers for each of a parameter's are in the plan; none means none. */
+static void
+test_plan_optimizer (void)
+{
+  static const char *const names[] = { "none", "sgd", "adafactor", "adamw" };
+  g_autofree char *model = write_long ();
+  json_int_t weights = 0, gradients = 0, before = -1;
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      Result result = run_without_device ("plan", model, "--length", "512", "--json", "--optimizer", names[i]);
+      json_t *object = plan (&result, 0), *parts = json_object_get (object, "parts_bytes");
+      const json_int_t state = json_integer_value (json_object_get (parts, "optimizer"));
+
+      if (i == 0)
+        g_assert_true (json_is_null (json_object_get (object, "optimizer")));
+      else
+        g_assert_cmpstr (string (object, "optimizer"), ==, names[i]);
+      if (i < 2)
+        g_assert_cmpint (state, ==, 0);
+      else
+        g_assert_cmpint (state, >, before);
+      before = state;
+      weights = integer (parts, "weights");
+      gradients = integer (parts, "gradients");
+      json_decref (object);
+    }
+  /* rotations are weights that do not learn */
+  g_assert_cmpint (before, ==, 2 * gradients);
+  g_assert_cmpint (gradients, <=, weights);
+}
+
 static void
 test_plan_keep (void)
 {
@@ -735,12 +786,14 @@ main (int    argc,
   g_test_add_func ("/tool/full-disk", test_full_disk);
   g_test_add_func ("/tool/devices/list", test_devices);
   g_test_add_func ("/tool/devices/none", test_devices_bad);
+  g_test_add_func ("/tool/device/without-cache", test_device_without_cache);
   g_test_add_func ("/tool/devices/unknown", test_device_unknown);
   g_test_add_func ("/tool/info/golden", test_info);
   g_test_add_func ("/tool/info/mixed", test_info_mixed);
   g_test_add_func ("/tool/info/bad", test_info_bad);
   g_test_add_func ("/tool/info/odd-bucket", test_info_odd_bucket);
   g_test_add_func ("/tool/plan/no-device", test_plan_without_device);
+  g_test_add_func ("/tool/plan/optimizer", test_plan_optimizer);
   g_test_add_func ("/tool/plan/keep", test_plan_keep);
   g_test_add_func ("/tool/plan/limit", test_plan_limit);
   g_test_add_func ("/tool/plan/positions", test_plan_positions);

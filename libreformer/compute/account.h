@@ -25,6 +25,12 @@ typedef struct
 /* Every allocation counts as whole pages of this size. */
 #define REFORMER_ACCOUNT_PAGE 4096
 
+static inline guint64
+reformer_account_round (guint64 n_bytes)
+{
+  return (n_bytes + REFORMER_ACCOUNT_PAGE - 1) / REFORMER_ACCOUNT_PAGE * REFORMER_ACCOUNT_PAGE;
+}
+
 void     reformer_account_init       (ReformerAccount *self);
 void     reformer_account_clear      (ReformerAccount *self);
 /* Counts `size` bytes to `part` unless that goes beyond `limit`; says what is in use already. */

@@ -281,7 +281,7 @@ reformer_buffer_new (ReformerDevice  *device,
       return NULL;
     }
 
-  counted = round_up (n_bytes, REFORMER_ACCOUNT_PAGE);
+  counted = reformer_account_round (n_bytes);
   size = round_up (n_bytes, 64) + REFORMER_BUFFER_SLACK;
 
   if (device->planner)

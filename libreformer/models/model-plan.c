@@ -47,12 +47,6 @@ check_branches (ReformerModel  *self,
 }
 
 static guint64
-pages (ReformerTensor *tensor)
-{
-  return (reformer_tensor_get_n_bytes (tensor) + REFORMER_ACCOUNT_PAGE - 1) / REFORMER_ACCOUNT_PAGE * REFORMER_ACCOUNT_PAGE;
-}
-
-static guint64
 held (GPtrArray *parameters)
 {
   guint64 bytes = 0;
@@ -63,40 +57,58 @@ held (GPtrArray *parameters)
 
       for (guint j = 0; j < 2; j++)
         if (tensors[j] != NULL)
-          bytes += pages (tensors[j]);
+          bytes += reformer_account_round (reformer_tensor_get_n_bytes (tensors[j]));
     }
   return bytes;
 }
 
-/* Memory that the model and `tokens` (may be NULL) hold already is in the plan; what others hold is not there for it. */
+/* Memory that the model and the caller hold already is in the plan; what others hold is not there for it. */
 static guint64
-available (ReformerModel  *self,
-           ReformerTensor *tokens)
+available (const ReformerPlanning *planning)
 {
+  ReformerModel *self = planning->model;
   g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (self);
   g_autoptr (GPtrArray) buffers = reformer_model_list_buffers (self);
   const guint64 limit = reformer_device_get_memory_limit (self->device), memory = reformer_device_get_memory (self->device);
   const guint64 most = limit > 0 ? MIN (limit, memory) : memory, used = reformer_device_get_memory_used (self->device);
-  const guint64 own = held (parameters) + held (buffers) + (tokens != NULL ? pages (tokens) : 0);
+  const guint64 own = held (parameters) + held (buffers) + planning->held;
   const guint64 others = used - MIN (used, own);
 
   return most - MIN (most, others);
 }
 
-static ReformerMemoryPlan *
-plan (ReformerModel   *self,
-      int              rows,
-      gint64           length,
-      gboolean         gradients,
-      ReformerKeep     keep,
-      ReformerTensor  *given,
-      GError         **error)
+static gboolean
+run_model (ReformerModel   *twin,
+           ReformerTensor  *tokens,
+           gpointer         data,
+           GError         **error)
 {
+  const gboolean *gradients = data;
+  g_autoptr (ReformerTensor) output = NULL;
+  GError *local = NULL;
+
+  if (!*gradients)
+    {
+      output = reformer_model_forward (twin, tokens, NULL, error);
+      return output != NULL;
+    }
+  reformer_model_compute_gradients (twin, tokens, NULL, tokens, &local);
+  if (local != NULL)
+    g_propagate_error (error, local);
+  return local == NULL;
+}
+
+static ReformerMemoryPlan *
+plan (const ReformerPlanning *planning,
+      int                     rows,
+      gint64                  length,
+      ReformerKeep            keep,
+      GError                **error)
+{
+  ReformerModel *self = planning->model;
   g_autoptr (ReformerDevice) planner = NULL;
   g_autoptr (ReformerModel) twin = NULL;
   g_autoptr (ReformerTensor) tokens = NULL;
-  g_autoptr (ReformerTensor) output = NULL;
-  GError *local = NULL;
 
   if (!reformer_model_build (self, error))
     return NULL;
@@ -109,44 +121,23 @@ plan (ReformerModel   *self,
   copy_trainable (self, twin);
   reformer_stack_set_keep (twin->stack, keep);
   tokens = new_tokens (planner, rows, length, error);
-  if (tokens == NULL)
+  if (tokens == NULL || !planning->run (twin, tokens, planning->data, error))
     return NULL;
-  if (gradients)
-    reformer_model_compute_gradients (twin, tokens, NULL, tokens, &local);
-  else
-    output = reformer_model_forward (twin, tokens, NULL, &local);
-  if (local != NULL)
-    {
-      g_propagate_error (error, local);
-      return NULL;
-    }
-  return reformer_memory_plan_new_from_device (planner, gradients ? keep : REFORMER_KEEP_NOTHING, available (self, given));
-}
-
-ReformerMemoryPlan *
-reformer_model_plan (ReformerModel  *self,
-                     int             rows,
-                     gint64          length,
-                     gboolean        gradients,
-                     ReformerKeep    keep,
-                     GError        **error)
-{
-  return plan (self, rows, length, gradients, keep, NULL, error);
+  return reformer_memory_plan_new_from_device (planner, planning->gradients ? keep : REFORMER_KEEP_NOTHING, available (planning));
 }
 
 /* The plan with the fastest keep that fits; with the most frugal one where none does. */
 static ReformerMemoryPlan *
-plan_fastest (ReformerModel   *self,
-              int              rows,
-              gint64           length,
-              ReformerTensor  *given,
-              GError         **error)
+plan_fastest (const ReformerPlanning *planning,
+              int                     rows,
+              gint64                  length,
+              GError                **error)
 {
   static const ReformerKeep keeps[] = { REFORMER_KEEP_EVERYTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_NOTHING };
 
   for (guint i = 0;; i++)
     {
-      g_autoptr (ReformerMemoryPlan) next = plan (self, rows, length, TRUE, keeps[i], given, error);
+      g_autoptr (ReformerMemoryPlan) next = plan (planning, rows, length, keeps[i], error);
 
       if (next == NULL || reformer_memory_plan_get_fits (next) || i + 1 == G_N_ELEMENTS (keeps))
         return g_steal_pointer (&next);
@@ -160,6 +151,8 @@ reformer_model_choose_keep (ReformerModel  *self,
   g_autoptr (ReformerMemoryPlan) best = NULL;
   g_autoptr (GError) error = NULL;
   g_autofree gint64 *shape = NULL;
+  gboolean gradients = TRUE;
+  ReformerPlanning planning = { self, TRUE, 0, run_model, &gradients };
   gsize n_dims;
 
   if (reformer_stack_get_keep (self->stack) != REFORMER_KEEP_AUTO || reformer_device_is_planner (self->device))
@@ -167,11 +160,28 @@ reformer_model_choose_keep (ReformerModel  *self,
   shape = reformer_tensor_get_shape (tokens, &n_dims);
   if (n_dims != 2 || shape[0] > G_MAXINT || reformer_tensor_get_device (tokens) != self->device)
     return;
-  best = plan_fastest (self, (int) shape[0], shape[1], tokens, &error);
+  planning.held = reformer_account_round (reformer_tensor_get_n_bytes (tokens));
+  best = plan_fastest (&planning, (int) shape[0], shape[1], &error);
   if (best != NULL)
     reformer_stack_set_keep (self->stack, reformer_memory_plan_get_keep (best));
   else if (g_error_matches (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED))
     reformer_stack_set_keep (self->stack, REFORMER_KEEP_INPUTS); /* branches of your own: inputs is what costs little and suits every branch */
+}
+
+ReformerMemoryPlan *
+reformer_planning_make (const ReformerPlanning  *planning,
+                        int                      rows,
+                        gint64                   length,
+                        GError                 **error)
+{
+  ReformerKeep keep;
+
+  if (!reformer_model_build (planning->model, error))
+    return NULL;
+  keep = reformer_stack_get_keep (planning->model->stack);
+  if (planning->gradients && keep == REFORMER_KEEP_AUTO)
+    return plan_fastest (planning, rows, length, error);
+  return plan (planning, rows, length, keep, error);
 }
 
 /**
@@ -182,7 +192,8 @@ reformer_model_choose_keep (ReformerModel  *self,
  * @gradients: %TRUE for [method@Model.compute_gradients], %FALSE for [method@Model.forward]
  * @error: return location for an error
  *
- * Finds the device memory that a call takes at its peak, weights included, without allocating any. A stack whose [property@Stack:keep] is still `auto` is
+ * Finds the device memory that a call takes at its peak, weights included, without allocating any. What an optimizer keeps is not in it; for a step of training
+ * there is [method@Trainer.estimate_memory]. A stack whose [property@Stack:keep] is still `auto` is
  * planned with what it would become.
  *
  * Returns: (transfer full): the plan, or %NULL with @error set: [error@ModelError]
@@ -194,16 +205,11 @@ reformer_model_estimate_memory (ReformerModel  *self,
                                 gboolean        gradients,
                                 GError        **error)
 {
-  ReformerKeep keep;
+  const ReformerPlanning planning = { self, gradients, 0, run_model, &gradients };
 
   g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
 
-  if (!reformer_model_build (self, error))
-    return NULL;
-  keep = reformer_stack_get_keep (self->stack);
-  if (gradients && keep == REFORMER_KEEP_AUTO)
-    return plan_fastest (self, rows, length, NULL, error);
-  return reformer_model_plan (self, rows, length, gradients, keep, error);
+  return reformer_planning_make (&planning, rows, length, error);
 }
 
 /* From so many tokens on `nothing` takes least; below, the scratch of its recomputation may be more than it saves. */
@@ -211,22 +217,21 @@ reformer_model_estimate_memory (ReformerModel  *self,
 
 /* Whether a length fits in any way. -1: an error that is more than that. */
 static int
-length_fits (ReformerModel  *self,
-             int             rows,
-             gint64          length,
-             gboolean        gradients,
-             GError        **error)
+length_fits (const ReformerPlanning *planning,
+             int                     rows,
+             gint64                  length,
+             GError                **error)
 {
   static const ReformerKeep keeps[] = { REFORMER_KEEP_NOTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_EVERYTHING };
-  const ReformerKeep chosen = reformer_stack_get_keep (self->stack);
-  const gboolean any = gradients && chosen == REFORMER_KEEP_AUTO;
+  const ReformerKeep chosen = reformer_stack_get_keep (planning->model->stack);
+  const gboolean any = planning->gradients && chosen == REFORMER_KEEP_AUTO;
   const guint n = any && length < FRUGAL_LENGTH ? G_N_ELEMENTS (keeps) : 1;
   gboolean fits = FALSE;
 
   for (guint i = 0; !fits && i < n; i++)
     {
       GError *local = NULL;
-      g_autoptr (ReformerMemoryPlan) plan = reformer_model_plan (self, rows, length, gradients, any ? keeps[i] : chosen, &local);
+      g_autoptr (ReformerMemoryPlan) next = plan (planning, rows, length, any ? keeps[i] : chosen, &local);
 
       /* more tokens than one call takes, or bytes than a number holds */
       if (g_error_matches (local, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE) ||
@@ -235,14 +240,38 @@ length_fits (ReformerModel  *self,
           g_clear_error (&local);
           return FALSE;
         }
-      if (plan == NULL)
+      if (next == NULL)
         {
           g_propagate_error (error, local);
           return -1;
         }
-      fits = reformer_memory_plan_get_fits (plan);
+      fits = reformer_memory_plan_get_fits (next);
     }
   return fits;
+}
+
+gint64
+reformer_planning_find_max_length (const ReformerPlanning  *planning,
+                                   int                      rows,
+                                   GError                 **error)
+{
+  gint64 low = 0, high, middle;
+
+  if (!reformer_model_build (planning->model, error))
+    return -1;
+  middle = MIN (reformer_config_get_max_length (planning->model->config), G_MAXINT32 / 2 / MAX (rows, 1));
+  for (high = middle + 1; high - low > 1; middle = low + (high - low) / 2) /* the most that may be comes first: often it fits */
+    {
+      const int fits = length_fits (planning, rows, middle, error);
+
+      if (fits < 0)
+        return -1;
+      if (fits)
+        low = middle;
+      else
+        high = middle;
+    }
+  return low;
 }
 
 /**
@@ -262,23 +291,9 @@ reformer_model_find_max_length (ReformerModel  *self,
                                 gboolean        gradients,
                                 GError        **error)
 {
-  gint64 low = 0, high, middle;
+  const ReformerPlanning planning = { self, gradients, 0, run_model, &gradients };
 
   g_return_val_if_fail (REFORMER_IS_MODEL (self), -1);
 
-  if (!reformer_model_build (self, error))
-    return -1;
-  middle = MIN (reformer_config_get_max_length (self->config), G_MAXINT32 / 2 / MAX (rows, 1));
-  for (high = middle + 1; high - low > 1; middle = low + (high - low) / 2) /* the most that may be comes first: often it fits */
-    {
-      const int fits = length_fits (self, rows, middle, gradients, error);
-
-      if (fits < 0)
-        return -1;
-      if (fits)
-        low = middle;
-      else
-        high = middle;
-    }
-  return low;
+  return reformer_planning_find_max_length (&planning, rows, error);
 }

@@ -115,9 +115,6 @@ gboolean        reformer_model_run_pass    (ReformerModel      *self,
 
 /* ---- model-files.c, model-write.c ---- */
 
-/* The path of a local file, or NULL with an error where it has none. */
-char           *reformer_model_local_path        (GFile                 *file,
-                                                  GError               **error);
 /* The configuration as it is saved: buckets that were found by the rule are written down, because the rotations go with them. */
 ReformerConfig *reformer_model_copy_saved_config (ReformerModel         *self);
 /* Puts config.json and model.safetensors into a folder under way; the model must be prepared. */
@@ -128,13 +125,27 @@ gboolean        reformer_model_write_files       (ReformerModel         *self,
 
 /* ---- model-plan.c ---- */
 
-/* The peak of one pass with what `keep` says, on the model's device. */
-ReformerMemoryPlan *reformer_model_plan (ReformerModel  *self,
-                                         int             rows,
-                                         gint64          length,
-                                         gboolean        gradients,
-                                         ReformerKeep    keep,
-                                         GError        **error);
+/* What a memory plan is of. */
+typedef struct
+{
+  ReformerModel *model;
+  gboolean       gradients;
+  guint64        held;       /* bytes on the model's device that are in the plan, beside the model's own */
+  gboolean     (*run) (ReformerModel   *twin,   /* on a planner */
+                       ReformerTensor  *tokens,
+                       gpointer         data,
+                       GError         **error);
+  gpointer       data;
+} ReformerPlanning;
+
+ReformerMemoryPlan *reformer_planning_make            (const ReformerPlanning  *planning,
+                                                       int                      rows,
+                                                       gint64                   length,
+                                                       GError                 **error);
+/* 0: not even one token fits; -1: an error. */
+gint64              reformer_planning_find_max_length (const ReformerPlanning  *planning,
+                                                       int                      rows,
+                                                       GError                 **error);
 /* Turns keep = auto into the fastest that the memory allows for these tokens, [B, T] on the model's device; where they are not, the step fails by itself. */
 void                reformer_model_choose_keep (ReformerModel  *self,
                                                 ReformerTensor *tokens);

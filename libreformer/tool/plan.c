@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "training-private.h"
 #include "verb.h"
 
 #include <stdio.h>
@@ -8,9 +9,11 @@
 /* Fewer tokens say little about the bytes of each: pieces and padding rule. */
 #define SLOPE_LENGTH 2048
 
+#define NO_OPTIMIZER "none"
+
 typedef struct
 {
-  char     *config, *length, *rows, *keep, *limit, *device;
+  char     *config, *length, *rows, *keep, *optimizer, *limit, *device;
   gboolean  inference, axial, json;
 } Options;
 
@@ -22,6 +25,8 @@ typedef struct
   ReformerDevice     *planner;
   ReformerDevice     *like;   /* NULL: a plain CPU is assumed */
   ReformerModel      *model;
+  char               *optimizer; /* NULL: none */
+  ReformerTrainer    *trainer;   /* where there is one */
   gint64              rows, length;
   gboolean            gradients;
   ReformerKeep        wanted;
@@ -40,6 +45,8 @@ plan_clear (Plan *self)
   g_clear_object (&self->planner);
   g_clear_object (&self->like);
   g_clear_object (&self->model);
+  g_clear_object (&self->trainer);
+  g_clear_pointer (&self->optimizer, g_free);
   g_clear_object (&self->plan);
 }
 
@@ -62,6 +69,7 @@ options_clear (Options *options)
   g_free (options->length);
   g_free (options->rows);
   g_free (options->keep);
+  g_free (options->optimizer);
   g_free (options->limit);
   g_free (options->device);
 }
@@ -82,6 +90,22 @@ read_keep (Plan       *self,
   return value != NULL;
 }
 
+/* The one that training takes where none is named; "none" plans gradients alone. */
+static gboolean
+read_optimizer (Plan       *self,
+                const char *name)
+{
+  g_autoptr (ReformerOptimizer) optimizer = NULL;
+
+  if (!self->gradients || g_strcmp0 (name, NO_OPTIMIZER) == 0)
+    return TRUE;
+  self->optimizer = g_strdup (name != NULL ? name : "adamw");
+  optimizer = tool_training_make_optimizer (self->optimizer);
+  if (optimizer == NULL)
+    tool_usage (&tool_verb_plan, "--optimizer is \"%s\", adamw, sgd, adafactor or " NO_OPTIMIZER " is wanted", name);
+  return optimizer != NULL;
+}
+
 static gboolean
 read_options (Plan     *self,
               Options  *options,
@@ -94,8 +118,8 @@ read_options (Plan     *self,
     tool_usage (verb, "one model is wanted, by --config or as MODEL");
   else if (options->length == NULL)
     tool_usage (verb, "--length is missing");
-  else if (options->inference && options->keep != NULL)
-    tool_usage (verb, "--keep is for training, --inference keeps nothing");
+  else if (options->inference && (options->keep != NULL || options->optimizer != NULL))
+    tool_usage (verb, "%s is for training, --inference keeps nothing", options->keep != NULL ? "--keep" : "--optimizer");
   else
     {
       self->path = g_strdup (path);
@@ -104,7 +128,7 @@ read_options (Plan     *self,
       return tool_parse_number (verb, "length", options->length, 1, G_MAXINT32, &self->length) &&
              tool_parse_number (verb, "rows", options->rows, 1, G_MAXINT32, &self->rows) &&
              tool_parse_size (verb, "memory-limit", options->limit, &self->limit) &&
-             read_keep (self, options->keep);
+             read_keep (self, options->keep) && read_optimizer (self, options->optimizer);
     }
   return FALSE;
 }
@@ -181,6 +205,17 @@ find_device (Plan       *self,
   return TRUE;
 }
 
+static ReformerMemoryPlan *
+estimate (Plan    *self,
+          gint64   length,
+          GError **error)
+{
+  if (self->trainer == NULL)
+    return reformer_model_estimate_memory (self->model, (int) self->rows, length, self->gradients, error);
+  reformer_trainer_set_sequence_length (self->trainer, (int) length);
+  return reformer_trainer_estimate_memory (self->trainer, error);
+}
+
 static gboolean
 make_plan (Plan    *self,
            GError **error)
@@ -191,10 +226,18 @@ make_plan (Plan    *self,
   stack = reformer_model_get_stack (self->model);
   if (stack != NULL)
     reformer_stack_set_keep (stack, self->wanted);
-  self->plan = reformer_model_estimate_memory (self->model, (int) self->rows, self->length, self->gradients, error);
+  if (self->optimizer != NULL)
+    {
+      g_autoptr (ReformerOptimizer) optimizer = tool_training_make_optimizer (self->optimizer);
+
+      self->trainer = g_object_new (REFORMER_TYPE_TRAINER, "model", self->model, "optimizer", optimizer, NULL);
+      reformer_trainer_set_batch_size (self->trainer, (int) self->rows);
+    }
+  self->plan = estimate (self, self->length, error);
   if (self->plan == NULL)
     return FALSE;
-  self->most = reformer_model_find_max_length (self->model, (int) self->rows, self->gradients, error);
+  self->most = self->trainer != NULL ? reformer_trainer_find_max_length (self->trainer, error)
+                                     : reformer_model_find_max_length (self->model, (int) self->rows, self->gradients, error);
   if (self->most < 0)
     return FALSE;
   if (self->length >= SLOPE_LENGTH)
@@ -202,7 +245,7 @@ make_plan (Plan    *self,
       g_autoptr (ReformerMemoryPlan) half = NULL;
 
       reformer_stack_set_keep (stack, reformer_memory_plan_get_keep (self->plan));
-      half = reformer_model_estimate_memory (self->model, (int) self->rows, self->length / 2, self->gradients, error);
+      half = estimate (self, self->length / 2, error);
       if (half == NULL)
         return FALSE;
       self->slope = ((double) reformer_memory_plan_get_total (self->plan) - (double) reformer_memory_plan_get_total (half)) /
@@ -221,7 +264,10 @@ print_text (Plan *self)
   const gint64 positions = reformer_config_get_max_length (self->config);
 
   tool_print_field ("tokens", "%" G_GINT64_FORMAT " x %" G_GINT64_FORMAT, self->rows, self->length);
-  tool_print_field ("for", "%s", self->gradients ? "a training step: gradients, without an optimizer" : "inference");
+  if (self->gradients)
+    tool_print_field ("for", "a training step, %s", self->optimizer != NULL ? self->optimizer : "gradients alone, without an optimizer");
+  else
+    tool_print_field ("for", "inference");
   if (self->gradients)
     tool_print_field ("keep", "%s%s", keep_name (reformer_memory_plan_get_keep (self->plan)), self->wanted == REFORMER_KEEP_AUTO ? " (auto)" : "");
   if (self->axes != NULL)
@@ -245,14 +291,14 @@ print_json (Plan *self)
 
   for (guint i = 0; i < n; i++)
     json_object_set_new (parts, reformer_memory_plan_get_part_name (self->plan, i), json_integer ((json_int_t) reformer_memory_plan_get_part_bytes (self->plan, i)));
-  object = json_pack ("{s:o, s:I, s:I, s:I, s:o, s:b, s:b, s:{s:o, s:s, s:b}, s:o, s:I, s:I, s:I, s:b, s:I}",
+  object = json_pack ("{s:o, s:I, s:I, s:I, s:o, s:b, s:o, s:{s:o, s:s, s:b}, s:o, s:I, s:I, s:I, s:b, s:I}",
                       "path", tool_json_string (self->path),
                       "rows", (json_int_t) self->rows,
                       "length", (json_int_t) self->length,
                       "positions", (json_int_t) reformer_config_get_max_length (self->config),
                       "axial_pos_shape", tool_json_ints (shape, n_axes),
                       "training", self->gradients,
-                      "optimizer", FALSE,
+                      "optimizer", self->optimizer != NULL ? tool_json_string (self->optimizer) : json_null (),
                       "device", "name", self->like != NULL ? tool_json_string (reformer_device_get_name (self->like)) : json_null (),
                       "kernels", reformer_device_get_kernels (self->planner), "assumed", self->like == NULL,
                       "parts_bytes", parts,
@@ -298,6 +344,7 @@ run (int    argc,
     { "rows", 0, 0, G_OPTION_ARG_STRING, &options.rows, "sequences at once (1)", "B" },
     { "inference", 0, 0, G_OPTION_ARG_NONE, &options.inference, "the forward pass alone, not a training step", NULL },
     { "keep", 0, 0, G_OPTION_ARG_STRING, &options.keep, "auto, everything, inputs or nothing of the forward pass (auto)", "WHAT" },
+    { "optimizer", 0, 0, G_OPTION_ARG_STRING, &options.optimizer, "adamw, sgd, adafactor, or " NO_OPTIMIZER " for gradients alone (adamw)", "NAME" },
     { "memory-limit", 0, 0, G_OPTION_ARG_STRING, &options.limit, "memory to keep to, such as 512M or 4G (the device's)", "SIZE" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &options.device, "cpu, gpu, a number or part of a name (REFORMER_DEVICE)", "DEVICE" },
     { "axial", 0, 0, G_OPTION_ARG_NONE, &options.axial, "where the positions are too few, plan with an axial shape that has enough", NULL },
@@ -327,8 +374,8 @@ const ToolVerb tool_verb_plan = {
   "[MODEL]",
   "Say how much memory a length takes, before anything is allocated",
   "The model is MODEL, a folder, or the file of --config. The plan is for a training step\n"
-  "(forward and backward pass; an optimizer's state is not in it), or for --inference. Exit\n"
-  "status 1: it does not fit.\n"
+  "(forward and backward pass, and the optimizer's state with its usual settings), or for\n"
+  "--inference. Exit status 1: it does not fit.\n"
   "\n"
   "Example:\n"
   "  reformer plan --config config.json --length 1000000 --memory-limit 8G",

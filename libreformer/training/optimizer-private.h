@@ -42,7 +42,8 @@ void            reformer_optimizer_set_double     (ReformerOptimizer  *self,
                                                    double             *field,
                                                    double              value,
                                                    GParamSpec         *pspec);
-/* Whether every property that is a number is inside its range, for update: setters take any. The error names the first that is not. */
+/* Whether every property that is a number is inside its range, for update: setters take any. The error names the first that is not. Looks only at what has changed
+ * since it last found all well, so that it costs nothing to ask for each parameter. */
 gboolean        reformer_optimizer_check_settings (ReformerOptimizer  *self,
                                                    GError            **error);
 

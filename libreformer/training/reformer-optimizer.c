@@ -23,6 +23,8 @@ typedef struct
   double      learning_rate;
   GHashTable *state; /* "PARAMETER/STATE" -> ReformerTensor */
   GPtrArray  *names; /* the keys, in the order of their first use; borrowed from the table */
+  gint        changes; /* of settings, counted */
+  gint        checked; /* how many there were when all settings were found to be in their ranges */
 } ReformerOptimizerPrivate;
 
 enum
@@ -104,6 +106,7 @@ reformer_optimizer_init (ReformerOptimizer *self)
   ReformerOptimizerPrivate *priv = reformer_optimizer_get_instance_private (self);
 
   priv->learning_rate = 1e-3;
+  priv->changes = 1;
   priv->state = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
   priv->names = g_ptr_array_new ();
 }
@@ -217,9 +220,12 @@ reformer_optimizer_set_double (ReformerOptimizer *self,
                                double             value,
                                GParamSpec        *pspec)
 {
+  ReformerOptimizerPrivate *priv = reformer_optimizer_get_instance_private (self);
+
   if (*field == value)
     return;
   *field = value;
+  g_atomic_int_inc (&priv->changes);
   g_object_notify_by_pspec (G_OBJECT (self), pspec);
 }
 
@@ -227,9 +233,14 @@ gboolean
 reformer_optimizer_check_settings (ReformerOptimizer  *self,
                                    GError            **error)
 {
+  ReformerOptimizerPrivate *priv = reformer_optimizer_get_instance_private (self);
+  const gint changes = g_atomic_int_get (&priv->changes);
+  g_autofree GParamSpec **pspecs = NULL;
   guint n;
-  g_autofree GParamSpec **pspecs = g_object_class_list_properties (G_OBJECT_GET_CLASS (self), &n);
 
+  if (priv->checked == changes)
+    return TRUE;
+  pspecs = g_object_class_list_properties (G_OBJECT_GET_CLASS (self), &n);
   for (guint i = 0; i < n; i++)
     if (G_IS_PARAM_SPEC_DOUBLE (pspecs[i]))
       {
@@ -244,6 +255,7 @@ reformer_optimizer_check_settings (ReformerOptimizer  *self,
             return FALSE;
           }
       }
+  priv->checked = changes;
   return TRUE;
 }
 
@@ -439,5 +451,6 @@ reformer_optimizer_set_learning_rate (ReformerOptimizer *self,
   if (priv->learning_rate == learning_rate)
     return;
   priv->learning_rate = learning_rate;
+  g_atomic_int_inc (&priv->changes);
   g_object_notify (G_OBJECT (self), "learning-rate"); /* by name: a class may have a property of its own, with another default */
 }

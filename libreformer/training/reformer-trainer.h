@@ -84,6 +84,12 @@ REFORMER_AVAILABLE_IN_1_0
 gboolean            reformer_trainer_resume                    (ReformerTrainer      *self,
                                                                 GCancellable         *cancellable,
                                                                 GError              **error);
+REFORMER_AVAILABLE_IN_1_0
+ReformerMemoryPlan *reformer_trainer_estimate_memory           (ReformerTrainer      *self,
+                                                                GError              **error);
+REFORMER_AVAILABLE_IN_1_0
+gint64              reformer_trainer_find_max_length           (ReformerTrainer      *self,
+                                                                GError              **error);
 
 REFORMER_AVAILABLE_IN_1_0
 ReformerModel      *reformer_trainer_get_model                 (ReformerTrainer      *self);
