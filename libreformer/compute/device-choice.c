@@ -6,9 +6,66 @@
 
 #include <libreformer/compute/reformer-device-error.h>
 
+#include <glib/gstdio.h>
+
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PACKAGES "pocl-opencl-icd (any CPU), intel-opencl-icd, mesa-opencl-icd, nvidia-opencl-icd"
+
+/* ---- No device ---- */
+
+/* Where PoCL keeps kernels; it has no device while it cannot. */
+static char *
+find_pocl_cache (void)
+{
+  const char *named = g_getenv ("POCL_CACHE_DIR");
+
+  if (named != NULL && *named != '\0')
+    return g_strdup (named);
+  return g_build_filename (g_get_user_cache_dir (), "pocl", "kcache", NULL);
+}
+
+/* Adds what is known of a driver without devices. */
+static void
+explain (GString        *text,
+         cl_platform_id  platform)
+{
+  char name[256] = "";
+
+  if (reformer_cl_get_platform_info (platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL) != CL_SUCCESS || *name == '\0')
+    g_strlcpy (name, "a driver without a name", sizeof name);
+  g_string_append_printf (text, "%s%s has none", text->len > 0 ? ", " : "", name);
+  if (strstr (name, "Portable Computing Language") != NULL)
+    {
+      g_autofree char *cache = find_pocl_cache (), *display = g_filename_display_name (cache);
+
+      errno = 0;
+      if (g_mkdir_with_parents (cache, 0700) != 0 || g_access (cache, W_OK | X_OK) != 0)
+        g_string_append_printf (text, " because its cache %s cannot be written: %s (POCL_CACHE_DIR names another)", display, g_strerror (errno));
+    }
+}
+
+/* Why there is none: the drivers that are installed have none, or there are no drivers. */
+static void
+set_no_device (GError **error)
+{
+  cl_platform_id platforms[16];
+  cl_uint n_platforms = 0;
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  if (reformer_cl_get_platform_ids (G_N_ELEMENTS (platforms), platforms, &n_platforms) == CL_SUCCESS)
+    for (cl_uint i = 0; i < MIN (n_platforms, G_N_ELEMENTS (platforms)); i++)
+      explain (text, platforms[i]);
+  if (text->len > 0)
+    g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_NOT_FOUND, "there is no OpenCL device; of the drivers, %s", text->str);
+  else
+    g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_NOT_FOUND,
+                 "there is no OpenCL device; one of these Debian packages gives one: %s", PACKAGES);
+}
+
+/* ---- Which devices there are ---- */
 
 GPtrArray *
 reformer_device_enumerate (void)
@@ -40,6 +97,8 @@ reformer_device_enumerate (void)
 
   return devices;
 }
+
+/* ---- Which one is meant ---- */
 
 static gboolean
 contains (const char *text,
@@ -122,8 +181,7 @@ reformer_device_find (const char  *wanted,
 
   if (devices->len == 0)
     {
-      g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_NOT_FOUND,
-                   "there is no OpenCL device; one of these Debian packages gives one: %s", PACKAGES);
+      set_no_device (error);
       return NULL;
     }
 

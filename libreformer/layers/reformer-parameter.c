@@ -342,11 +342,14 @@ new_tensor (ReformerParameter *self,
             const char        *part)
 {
   g_autoptr (ReformerTensor) flat = NULL;
+  const gboolean ok = reformer_run_ok (run);
   const char *before = reformer_run_part (run, part);
   ReformerTensor *tensor = NULL;
 
   flat = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 1, (gint64) self->n_elements);
   reformer_run_part (run, before);
+  if (flat == NULL && ok)
+    g_prefix_error (&run->error, "%s: ", self->name);
   if (flat != NULL)
     {
       GError *error = NULL;

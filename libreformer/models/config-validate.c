@@ -412,7 +412,7 @@ check_head (ReformerConfig  *self,
   ReformerHead named = self->head;
 
   if (self->head == REFORMER_HEAD_LANGUAGE && !self->is_decoder)
-    return refuse (error, "is_decoder is false, true is wanted for a causal language head (or the head masked-language, or another)");
+    return refuse (error, "is_decoder is false, true is wanted for a causal language head; would fit: the head none");
   if (self->head == REFORMER_HEAD_MASKED_LANGUAGE && self->is_decoder)
     return refuse (error, "is_decoder is true, false is wanted for a masked language head (or the head language)");
 
