@@ -6,6 +6,9 @@
 #include "layers/embedding-private.h"
 #include "layers/layer-norm-private.h"
 #include "layers/linear-private.h"
+#include <libreformer/layers/reformer-feed-forward.h>
+#include <libreformer/layers/reformer-lsh-attention.h>
+#include <libreformer/layers/reformer-stack.h>
 #include "tokens.h"
 
 /* The layers without parts: linear, layer norm, embedding. */
@@ -441,6 +444,73 @@ test_embedding_start (void)
   check_start (layer, 0, 0.02);
 }
 
+/* ---- Settings ---- */
+
+static void
+count_notify (GObject    *object,
+              GParamSpec *pspec,
+              gpointer    user_data)
+{
+  ++*(int *) user_data;
+}
+
+/* Settings can be changed until a layer is used or put into another; what comes later fails the next use, once. */
+static void
+test_settings (void)
+{
+  static const int factors[] = { 4, 2 };
+  g_autoptr (ReformerLshAttention) layer = reformer_lsh_attention_new (device, 8, 2, 4), same = NULL;
+  g_autoptr (ReformerFeedForward) branch = reformer_feed_forward_new (device, 8, 16);
+  g_autoptr (ReformerLinear) linear = reformer_linear_new (device, 8, 8, TRUE);
+  g_autoptr (ReformerStack) stack = reformer_stack_new (device);
+  g_autoptr (ReformerTape) tape = test_tape (NULL), other = test_tape (NULL);
+  g_autoptr (ReformerTensor) x = test_random_tensor (3, 1, 32, 8, 3), y = NULL, wanted = NULL;
+  g_autofree float *seen = NULL, *expected = NULL;
+  g_autofree int *buckets = NULL;
+  GError *error = NULL;
+  gsize n;
+  int notified = 0;
+
+  g_signal_connect (layer, "notify", G_CALLBACK (count_notify), &notified);
+  g_object_set (layer, "num-hashes", 3, "chunk-length", 8, "causal", TRUE, "deviation", 0.5, NULL);
+  reformer_lsh_attention_set_num_buckets (layer, factors, 2);
+  g_assert_cmpint (notified, ==, 5);
+  g_assert_false (reformer_layer_get_fixed (REFORMER_LAYER (layer)));
+  same = g_object_new (REFORMER_TYPE_LSH_ATTENTION, "device", device, "hidden-size", 8, "num-attention-heads", 2, "attention-head-size", 4, "num-hashes", 3,
+                       "chunk-length", 8, "causal", TRUE, "deviation", 0.5, "num-buckets", g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, factors, 2, sizeof (int)), NULL);
+  y = test_forward (layer, x, tape);
+  wanted = test_forward (same, x, other);
+  seen = test_floats (y);
+  expected = test_floats (wanted);
+  g_assert_cmpmem (seen, 32 * 8 * sizeof (float), expected, 32 * 8 * sizeof (float));
+
+  g_assert_true (reformer_layer_get_fixed (REFORMER_LAYER (layer)));
+  g_object_set (layer, "num-hashes", 1, "chunk-length", 4, NULL);
+  reformer_lsh_attention_set_num_buckets (layer, factors, 1);
+  g_assert_cmpint (notified, ==, 5);
+  g_assert_cmpint (reformer_lsh_attention_get_num_hashes (layer), ==, 3);
+  buckets = reformer_lsh_attention_get_num_buckets (layer, &n);
+  g_assert_cmpuint (n, ==, 2);
+  g_assert_null (reformer_layer_forward (REFORMER_LAYER (layer), x, other, &error));
+  g_assert_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG);
+  g_assert_cmpstr (error->message, ==, "num-hashes of ReformerLshAttention was set after the layer's first use, or after it was put into another; wanted before");
+  g_clear_error (&error);
+  g_clear_object (&y);
+  y = test_forward (layer, x, other);
+
+  g_object_set (branch, "hidden-act", "gelu", "dropout", 0.25, NULL);
+  reformer_stack_insert (stack, 0, "mine", REFORMER_LAYER (branch), &error);
+  g_assert_no_error (error);
+  g_assert_true (reformer_layer_get_fixed (REFORMER_LAYER (branch)));
+  g_object_set (branch, "hidden-act", "relu", NULL);
+  g_assert_null (reformer_layer_forward (REFORMER_LAYER (stack), x, other, &error));
+  g_assert_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG);
+  g_clear_error (&error);
+
+  g_object_set (linear, "deviation", 0.0, NULL);
+  check_start (linear, 0, 0);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -462,6 +532,7 @@ main (int    argc,
   g_test_add_func ("/layers/embedding/dropout", test_embedding_dropout);
   g_test_add_func ("/layers/embedding/errors", test_embedding_errors);
   g_test_add_func ("/layers/embedding/start", test_embedding_start);
+  g_test_add_func ("/layers/settings", test_settings);
   status = g_test_run ();
   g_object_unref (device);
   return status;

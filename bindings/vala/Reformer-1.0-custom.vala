@@ -8,4 +8,18 @@ namespace Reformer {
         public G get (uint position);
         public int size { [CCode (cname = "g_list_model_get_n_items")] get; }
     }
+
+    // Lists of integers, which C has as variants, by the functions that take arrays.
+    public sealed class Config : GLib.Object {
+        [CCode (array_length_type = "gsize")]
+        public int[] axial_pos_shape { owned get; set; }
+        [CCode (array_length_type = "gsize")]
+        public int[] axial_pos_embds_dim { owned get; set; }
+        [CCode (array_length_type = "gsize")]
+        public int[] num_buckets { owned get; set; }
+    }
+    public sealed class LshAttention : Reformer.Attention {
+        [CCode (array_length_type = "gsize")]
+        public int[] num_buckets { owned get; set; }
+    }
 }

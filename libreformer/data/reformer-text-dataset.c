@@ -8,6 +8,12 @@
 #include "data/text-file.h"
 #include "files/reading.h"
 
+typedef struct
+{
+  guint64 begin;
+  guint64 end;
+} Part;
+
 /**
  * ReformerTextDataset:
  *
@@ -35,10 +41,12 @@ struct _ReformerTextDataset
   GMutex            mutex;    /* for ids */
   GBytes           *ids;      /* of the whole part, where it is not read by bytes */
   ReformerTokenizer *encoder; /* whose ids they are */
+  Part              encoded;  /* and of what */
 };
 
 /* Fewer tokens give nothing to predict. */
 #define MIN_TOKENS 2
+#define MAX_FRACTION 0.9
 
 enum
 {
@@ -53,12 +61,6 @@ static GParamSpec *props[N_PROPS];
 G_DEFINE_FINAL_TYPE (ReformerTextDataset, reformer_text_dataset, REFORMER_TYPE_DATASET)
 
 /* ---- The part of the file ---- */
-
-typedef struct
-{
-  guint64 begin;
-  guint64 end;
-} Part;
 
 static gboolean
 check_file (ReformerTextDataset  *self,
@@ -106,6 +108,11 @@ find_part (ReformerTextDataset  *self,
 {
   guint64 size, cut;
 
+  if (!(self->fraction >= 0 && self->fraction <= MAX_FRACTION))
+    {
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "held-out-fraction is %g; wanted 0 to %g", self->fraction, MAX_FRACTION);
+      return FALSE;
+    }
   if (!check_file (self, error) || !reformer_text_file_get_size (self->text, &size, error))
     return FALSE;
   cut = size - MIN (size, (guint64) ((double) size * self->fraction));
@@ -149,7 +156,7 @@ encode_part (ReformerTextDataset  *self,
   GBytes *ids = NULL;
 
   g_mutex_lock (&self->mutex);
-  if (self->encoder == tokenizer)
+  if (self->encoder == tokenizer && self->encoded.begin == part->begin && self->encoded.end == part->end)
     ids = g_bytes_ref (self->ids);
   g_mutex_unlock (&self->mutex);
   if (ids != NULL)
@@ -167,6 +174,7 @@ encode_part (ReformerTextDataset  *self,
   g_set_object (&self->encoder, tokenizer);
   g_clear_pointer (&self->ids, g_bytes_unref);
   self->ids = g_bytes_ref (ids);
+  self->encoded = *part;
   g_mutex_unlock (&self->mutex);
   return ids;
 }
@@ -377,7 +385,7 @@ reformer_text_dataset_set_property (GObject      *object,
       self->file = g_value_dup_object (value);
       break;
     case PROP_HELD_OUT_FRACTION:
-      self->fraction = g_value_get_double (value);
+      reformer_text_dataset_set_held_out_fraction (self, g_value_get_double (value));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -411,8 +419,8 @@ reformer_text_dataset_class_init (ReformerTextDatasetClass *klass)
    *
    * The part of the file, from its end, that is left to [method@Dataset.get_held_out]; 0 holds nothing out.
    */
-  props[PROP_HELD_OUT_FRACTION] = g_param_spec_double ("held-out-fraction", NULL, NULL, 0, 0.9, 0.1,
-                                                       G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  props[PROP_HELD_OUT_FRACTION] = g_param_spec_double ("held-out-fraction", NULL, NULL, 0, MAX_FRACTION, 0.1,
+                                                       G_PARAM_READWRITE | G_PARAM_CONSTRUCT | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 
@@ -471,4 +479,23 @@ reformer_text_dataset_get_held_out_fraction (ReformerTextDataset *self)
   g_return_val_if_fail (REFORMER_IS_TEXT_DATASET (self), 0);
 
   return self->fraction;
+}
+
+/**
+ * reformer_text_dataset_set_held_out_fraction:
+ * @self: a data set
+ * @held_out_fraction: the part of the file to hold out, from 0 to 0.9
+ *
+ * Sets the part of the file that is held out. A part that [method@Dataset.get_held_out] gave before stays what it is. Another number than 0 to 0.9 fails with the next use.
+ */
+void
+reformer_text_dataset_set_held_out_fraction (ReformerTextDataset *self,
+                                             double               held_out_fraction)
+{
+  g_return_if_fail (REFORMER_IS_TEXT_DATASET (self));
+
+  if (self->fraction == held_out_fraction)
+    return;
+  self->fraction = held_out_fraction;
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_HELD_OUT_FRACTION]);
 }

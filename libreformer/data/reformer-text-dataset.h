@@ -21,5 +21,8 @@ REFORMER_AVAILABLE_IN_1_0
 GFile               *reformer_text_dataset_get_file              (ReformerTextDataset  *self);
 REFORMER_AVAILABLE_IN_1_0
 double               reformer_text_dataset_get_held_out_fraction (ReformerTextDataset  *self);
+REFORMER_AVAILABLE_IN_1_0
+void                 reformer_text_dataset_set_held_out_fraction (ReformerTextDataset  *self,
+                                                                  double                held_out_fraction);
 
 G_END_DECLS

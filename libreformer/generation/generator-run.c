@@ -2,6 +2,7 @@
 #include "generation/generator-private.h"
 
 #include "compute/home.h"
+#include "compute/result.h"
 #include <libreformer/data/reformer-byte-tokenizer.h>
 #include <libreformer/layers/reformer-model-error.h>
 
@@ -418,10 +419,9 @@ reformer_generator_next_piece_finish (ReformerGenerator  *self,
                                       GError            **error)
 {
   g_return_val_if_fail (REFORMER_IS_GENERATOR (self), NULL);
-  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
-  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == reformer_generator_next_piece_async, NULL);
+  g_return_val_if_fail (G_IS_ASYNC_RESULT (result), NULL);
 
-  return g_task_propagate_pointer (G_TASK (result), error);
+  return reformer_result_check (self, result, reformer_generator_next_piece_async, "next_piece", error) ? g_task_propagate_pointer (G_TASK (result), error) : NULL;
 }
 
 /**
@@ -461,10 +461,9 @@ reformer_generator_generate_finish (ReformerGenerator  *self,
                                     GError            **error)
 {
   g_return_val_if_fail (REFORMER_IS_GENERATOR (self), NULL);
-  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
-  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == reformer_generator_generate_async, NULL);
+  g_return_val_if_fail (G_IS_ASYNC_RESULT (result), NULL);
 
-  return g_task_propagate_pointer (G_TASK (result), error);
+  return reformer_result_check (self, result, reformer_generator_generate_async, "generate", error) ? g_task_propagate_pointer (G_TASK (result), error) : NULL;
 }
 
 /* ---- How far it is ---- */

@@ -29,6 +29,13 @@ typedef struct
 /* Sets the class's branch, and a forward and backward made of it. */
 void               reformer_layer_class_set_branch    (ReformerLayerClass   *klass,
                                                        const ReformerBranch *branch);
+/* A setting that can be changed until the layer is first used, or put into another layer. */
+#define REFORMER_LAYER_SETTING (G_PARAM_READWRITE | G_PARAM_CONSTRUCT | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY)
+/* Whether it still can, and then notifies of it. What comes too late changes nothing, and the next use of the layer fails. */
+gboolean           reformer_layer_may_set             (ReformerLayer        *self,
+                                                       GParamSpec           *setting);
+/* From now on it cannot. */
+void               reformer_layer_fix                 (ReformerLayer        *self);
 /* Runs either kind of layer as a branch. */
 void               reformer_layer_accumulate          (ReformerLayer        *self,
                                                        ReformerTensor       *x,
@@ -74,7 +81,7 @@ ReformerParameter *reformer_layer_make_buffer         (ReformerLayer        *sel
 /* Parameters of the layer and its children, and their buffers, in the order in which they were added. Borrowed arrays. */
 GPtrArray         *reformer_layer_list_parameters     (ReformerLayer        *self);
 GPtrArray         *reformer_layer_list_buffers        (ReformerLayer        *self);
-/* Gives all parameters and buffers that nobody filled (loaded) their start. */
+/* The beginning of a pass: settings are fixed, and all parameters and buffers that nobody filled (loaded) are given their start. */
 void               reformer_layer_reset               (ReformerLayer        *self,
                                                        ReformerRun          *run,
                                                        guint64               seed);

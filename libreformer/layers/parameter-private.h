@@ -21,6 +21,13 @@ void         reformer_parameter_set_name       (ReformerParameter   *self,
                                                 const char          *name);
 void         reformer_parameter_set_start      (ReformerParameter   *self,
                                                 const ReformerStart *start);
+/* Only while it has no value. */
+void         reformer_parameter_set_shape      (ReformerParameter   *self,
+                                                const gint64        *shape,
+                                                gsize                n_dims);
+/* Another deviation of its start; self may be NULL. */
+void         reformer_parameter_set_deviation  (ReformerParameter   *self,
+                                                double               deviation);
 ReformerDevice *reformer_parameter_peek_device (ReformerParameter *self);
 gsize        reformer_parameter_get_n_elements (ReformerParameter   *self);
 /* The value or gradient from an element on, allocated at first use. Without gradient (not trainable) the span has no tensor, and operations leave it out. */

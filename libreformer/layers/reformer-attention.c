@@ -91,6 +91,8 @@ reformer_attention_set_property (GObject      *object,
 {
   ReformerAttention *self = REFORMER_ATTENTION (object);
 
+  if (!reformer_layer_may_set (REFORMER_LAYER (object), pspec))
+    return;
   switch (id)
     {
     case PROP_HIDDEN_SIZE:
@@ -125,6 +127,9 @@ reformer_attention_set_property (GObject      *object,
       break;
     case PROP_DEVIATION:
       self->deviation = g_value_get_double (value);
+      for (gsize i = 0; i < G_N_ELEMENTS (self->projections); i++)
+        reformer_parameter_set_deviation (self->projections[i], self->deviation);
+      reformer_parameter_set_deviation (self->output, self->deviation);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -154,7 +159,7 @@ static void
 reformer_attention_class_init (ReformerAttentionClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags once = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS, flags = REFORMER_LAYER_SETTING;
 
   reformer_home_own (klass);
   object_class->constructed = reformer_attention_constructed;
@@ -168,19 +173,19 @@ reformer_attention_class_init (ReformerAttentionClass *klass)
    *
    * Width H of input and output.
    */
-  props[PROP_HIDDEN_SIZE] = g_param_spec_int ("hidden-size", NULL, NULL, 1, G_MAXINT, 256, flags);
+  props[PROP_HIDDEN_SIZE] = g_param_spec_int ("hidden-size", NULL, NULL, 1, G_MAXINT, 256, once);
   /**
    * ReformerAttention:num-attention-heads:
    *
    * Number of heads A.
    */
-  props[PROP_NUM_ATTENTION_HEADS] = g_param_spec_int ("num-attention-heads", NULL, NULL, 1, G_MAXINT, 12, flags);
+  props[PROP_NUM_ATTENTION_HEADS] = g_param_spec_int ("num-attention-heads", NULL, NULL, 1, G_MAXINT, 12, once);
   /**
    * ReformerAttention:attention-head-size:
    *
    * Size d of a head; A * d need not be H.
    */
-  props[PROP_ATTENTION_HEAD_SIZE] = g_param_spec_int ("attention-head-size", NULL, NULL, 1, G_MAXINT, 64, flags);
+  props[PROP_ATTENTION_HEAD_SIZE] = g_param_spec_int ("attention-head-size", NULL, NULL, 1, G_MAXINT, 64, once);
   /**
    * ReformerAttention:chunk-length:
    *

@@ -263,6 +263,8 @@ reformer_axial_position_set_property (GObject      *object,
 {
   ReformerAxialPosition *self = REFORMER_AXIAL_POSITION (object);
 
+  if (!reformer_layer_may_set (REFORMER_LAYER (object), pspec))
+    return;
   switch (id)
     {
     case PROP_SHAPE:
@@ -273,6 +275,8 @@ reformer_axial_position_set_property (GObject      *object,
       break;
     case PROP_DEVIATION:
       self->deviation = g_value_get_double (value);
+      for (int i = 0; i < self->n_axes; i++)
+        reformer_parameter_set_deviation (self->weights[i], self->deviation);
       break;
     case PROP_DROPOUT:
       self->dropout = g_value_get_double (value);
@@ -287,7 +291,7 @@ reformer_axial_position_class_init (ReformerAxialPositionClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags once = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS, flags = REFORMER_LAYER_SETTING;
 
   reformer_home_own (klass);
   object_class->constructed = reformer_axial_position_constructed;
@@ -302,13 +306,13 @@ reformer_axial_position_class_init (ReformerAxialPositionClass *klass)
    *
    * Sizes of the grid's axes, a list of integers (`axial_pos_shape`); their product is the number of positions.
    */
-  props[PROP_SHAPE] = g_param_spec_variant ("shape", NULL, NULL, G_VARIANT_TYPE ("ai"), NULL, flags);
+  props[PROP_SHAPE] = g_param_spec_variant ("shape", NULL, NULL, G_VARIANT_TYPE ("ai"), NULL, once);
   /**
    * ReformerAxialPosition:dims:
    *
    * Lengths of the axes' vectors, a list of integers (`axial_pos_embds_dim`); their sum is the hidden size.
    */
-  props[PROP_DIMS] = g_param_spec_variant ("dims", NULL, NULL, G_VARIANT_TYPE ("ai"), NULL, flags);
+  props[PROP_DIMS] = g_param_spec_variant ("dims", NULL, NULL, G_VARIANT_TYPE ("ai"), NULL, once);
   /**
    * ReformerAxialPosition:deviation:
    *

@@ -137,6 +137,8 @@ reformer_embedding_set_property (GObject      *object,
 {
   ReformerEmbedding *self = REFORMER_EMBEDDING (object);
 
+  if (!reformer_layer_may_set (REFORMER_LAYER (object), pspec))
+    return;
   switch (id)
     {
     case PROP_VOCAB_SIZE:
@@ -147,6 +149,7 @@ reformer_embedding_set_property (GObject      *object,
       break;
     case PROP_DEVIATION:
       self->deviation = g_value_get_double (value);
+      reformer_parameter_set_deviation (self->weight, self->deviation);
       break;
     case PROP_DROPOUT:
       self->dropout = g_value_get_double (value);
@@ -161,7 +164,7 @@ reformer_embedding_class_init (ReformerEmbeddingClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags once = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS, flags = REFORMER_LAYER_SETTING;
 
   reformer_home_own (klass);
   object_class->constructed = reformer_embedding_constructed;
@@ -175,13 +178,13 @@ reformer_embedding_class_init (ReformerEmbeddingClass *klass)
    *
    * Number of ids.
    */
-  props[PROP_VOCAB_SIZE] = g_param_spec_int ("vocab-size", NULL, NULL, 1, G_MAXINT, 1, flags);
+  props[PROP_VOCAB_SIZE] = g_param_spec_int ("vocab-size", NULL, NULL, 1, G_MAXINT, 1, once);
   /**
    * ReformerEmbedding:hidden-size:
    *
    * Length of a vector.
    */
-  props[PROP_HIDDEN_SIZE] = g_param_spec_int ("hidden-size", NULL, NULL, 1, G_MAXINT, 1, flags);
+  props[PROP_HIDDEN_SIZE] = g_param_spec_int ("hidden-size", NULL, NULL, 1, G_MAXINT, 1, once);
   /**
    * ReformerEmbedding:deviation:
    *

@@ -273,7 +273,6 @@ reformer_feed_forward_constructed (GObject *object)
   const ReformerStart one = { .value = 1 }, zero = { .value = 0 }, normal = { .deviation = self->deviation };
 
   G_OBJECT_CLASS (reformer_feed_forward_parent_class)->constructed (object);
-  self->known = reformer_activation_from_name (self->hidden_act, &self->activation);
   self->norm_weight = reformer_layer_make_parameter (layer, "layer_norm.weight", one, 1, H);
   self->norm_bias = reformer_layer_make_parameter (layer, "layer_norm.bias", zero, 1, H);
   self->w1 = reformer_layer_make_parameter (layer, "dense.dense.weight", normal, 2, F, H);
@@ -333,6 +332,8 @@ reformer_feed_forward_set_property (GObject      *object,
 {
   ReformerFeedForward *self = REFORMER_FEED_FORWARD (object);
 
+  if (!reformer_layer_may_set (REFORMER_LAYER (object), pspec))
+    return;
   switch (id)
     {
     case PROP_HIDDEN_SIZE:
@@ -342,7 +343,9 @@ reformer_feed_forward_set_property (GObject      *object,
       self->feed_forward_size = g_value_get_int (value);
       break;
     case PROP_HIDDEN_ACT:
+      g_free (self->hidden_act);
       self->hidden_act = g_value_dup_string (value);
+      self->known = reformer_activation_from_name (self->hidden_act, &self->activation);
       break;
     case PROP_DROPOUT:
       self->dropout = g_value_get_double (value);
@@ -352,6 +355,8 @@ reformer_feed_forward_set_property (GObject      *object,
       break;
     case PROP_DEVIATION:
       self->deviation = g_value_get_double (value);
+      reformer_parameter_set_deviation (self->w1, self->deviation);
+      reformer_parameter_set_deviation (self->w2, self->deviation);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -362,7 +367,7 @@ static void
 reformer_feed_forward_class_init (ReformerFeedForwardClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags once = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS, flags = REFORMER_LAYER_SETTING;
 
   reformer_home_own (klass);
   object_class->constructed = reformer_feed_forward_constructed;
@@ -376,13 +381,13 @@ reformer_feed_forward_class_init (ReformerFeedForwardClass *klass)
    *
    * Width H of input and output.
    */
-  props[PROP_HIDDEN_SIZE] = g_param_spec_int ("hidden-size", NULL, NULL, 1, G_MAXINT, 256, flags);
+  props[PROP_HIDDEN_SIZE] = g_param_spec_int ("hidden-size", NULL, NULL, 1, G_MAXINT, 256, once);
   /**
    * ReformerFeedForward:feed-forward-size:
    *
    * Width F of the inner layer.
    */
-  props[PROP_FEED_FORWARD_SIZE] = g_param_spec_int ("feed-forward-size", NULL, NULL, 1, G_MAXINT, 512, flags);
+  props[PROP_FEED_FORWARD_SIZE] = g_param_spec_int ("feed-forward-size", NULL, NULL, 1, G_MAXINT, 512, once);
   /**
    * ReformerFeedForward:hidden-act:
    *

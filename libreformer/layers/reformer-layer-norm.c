@@ -118,6 +118,8 @@ reformer_layer_norm_set_property (GObject      *object,
 {
   ReformerLayerNorm *self = REFORMER_LAYER_NORM (object);
 
+  if (!reformer_layer_may_set (REFORMER_LAYER (object), pspec))
+    return;
   switch (id)
     {
     case PROP_SIZE:
@@ -136,7 +138,7 @@ reformer_layer_norm_class_init (ReformerLayerNormClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags once = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS, flags = REFORMER_LAYER_SETTING;
 
   reformer_home_own (klass);
   object_class->constructed = reformer_layer_norm_constructed;
@@ -150,7 +152,7 @@ reformer_layer_norm_class_init (ReformerLayerNormClass *klass)
    *
    * Length of a row.
    */
-  props[PROP_SIZE] = g_param_spec_int ("size", NULL, NULL, 1, G_MAXINT, 1, flags);
+  props[PROP_SIZE] = g_param_spec_int ("size", NULL, NULL, 1, G_MAXINT, 1, once);
   /**
    * ReformerLayerNorm:eps:
    *

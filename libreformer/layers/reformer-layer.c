@@ -24,6 +24,8 @@ typedef struct
   int             target;
   guint           number;
   gboolean        started;
+  gboolean        fixed; /* settings can no longer be changed */
+  char           *late;  /* what was set too late; taken by atomic exchange */
 } ReformerLayerPrivate;
 
 enum
@@ -31,6 +33,7 @@ enum
   PROP_0,
   PROP_DEVICE,
   PROP_TARGET,
+  PROP_FIXED,
   N_PROPS
 };
 
@@ -47,6 +50,7 @@ reformer_layer_finalize (GObject *object)
   g_ptr_array_unref (priv->buffers);
   g_ptr_array_unref (priv->children);
   g_clear_object (&priv->device);
+  g_free (priv->late);
   G_OBJECT_CLASS (reformer_layer_parent_class)->finalize (object);
 }
 
@@ -65,6 +69,9 @@ reformer_layer_get_property (GObject    *object,
       break;
     case PROP_TARGET:
       g_value_set_int (value, reformer_layer_get_target (self));
+      break;
+    case PROP_FIXED:
+      g_value_set_boolean (value, reformer_layer_get_fixed (self));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -116,6 +123,13 @@ reformer_layer_class_init (ReformerLayerClass *klass)
    * In a [class@Stack] of two streams: the stream that the layer's output is added to; it reads the other. Attention has 0, feed-forward 1.
    */
   props[PROP_TARGET] = g_param_spec_int ("target", NULL, NULL, 0, 1, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+  /**
+   * ReformerLayer:fixed:
+   *
+   * Whether the layer has been used, or put into another one or a model. Until then the settings of the library's layers can be changed; what is set later changes
+   * nothing, and the layer's next use fails.
+   */
+  props[PROP_FIXED] = g_param_spec_boolean ("fixed", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 
@@ -127,6 +141,68 @@ reformer_layer_init (ReformerLayer *self)
   priv->parameters = g_ptr_array_new_with_free_func (g_object_unref);
   priv->buffers = g_ptr_array_new_with_free_func (g_object_unref);
   priv->children = g_ptr_array_new_with_free_func (g_object_unref);
+}
+
+/* ---- Settings ---- */
+
+/**
+ * reformer_layer_get_fixed:
+ * @self: a layer
+ *
+ * Gets whether the layer has been used, or put into another one or a model, so that its settings can no longer be changed.
+ *
+ * Returns: whether settings are fixed
+ */
+gboolean
+reformer_layer_get_fixed (ReformerLayer *self)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  g_return_val_if_fail (REFORMER_IS_LAYER (self), FALSE);
+
+  return g_atomic_int_get (&priv->fixed);
+}
+
+gboolean
+reformer_layer_may_set (ReformerLayer *self,
+                        GParamSpec    *setting)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+  char *late;
+
+  if (!g_atomic_int_get (&priv->fixed))
+    {
+      g_object_notify_by_pspec (G_OBJECT (self), setting);
+      return TRUE;
+    }
+  late = g_strdup_printf ("%s of %s was set after the layer's first use, or after it was put into another; wanted before", setting->name, G_OBJECT_TYPE_NAME (self));
+  if (!g_atomic_pointer_compare_and_exchange (&priv->late, NULL, late))
+    g_free (late);
+  return FALSE;
+}
+
+void
+reformer_layer_fix (ReformerLayer *self)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  g_atomic_int_set (&priv->fixed, TRUE);
+}
+
+/* Every pass begins so; a mistake is told once. */
+static void
+begin_use (ReformerLayer *self,
+           ReformerRun   *run)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+  char *late = g_atomic_pointer_get (&priv->late);
+
+  reformer_layer_fix (self);
+  if (late != NULL && g_atomic_pointer_compare_and_exchange (&priv->late, late, NULL))
+    {
+      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG, "%s", late);
+      g_free (late);
+    }
 }
 
 /* ---- Forward and backward ---- */
@@ -223,6 +299,8 @@ reformer_layer_forward (ReformerLayer   *self,
   if (place.depth == 0)
     reformer_tape_forget_packed (tape);
   reformer_layer_reset (self, reformer_tape_get_run (tape), reformer_tape_get_seed (tape));
+  if (!reformer_run_ok (reformer_tape_get_run (tape)) && !reformer_tape_check (tape, error))
+    return NULL;
   output = check_result (self, "forward", call_function (self, G_STRUCT_OFFSET (ReformerLayerClass, forward), input, tape, &local), &local);
   if (local != NULL)
     {
@@ -393,6 +471,7 @@ reformer_layer_adopt (ReformerLayer *self,
   ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
 
   g_ptr_array_add (priv->children, g_object_ref (child));
+  reformer_layer_fix (child);
 }
 
 void
@@ -529,6 +608,7 @@ reformer_layer_reset (ReformerLayer *self,
 
   for (guint i = 0; i < priv->children->len; i++)
     reformer_layer_reset (priv->children->pdata[i], run, seed);
+  begin_use (self, run);
   if (priv->started)
     return;
   for (guint i = 0; i < priv->parameters->len; i++)

@@ -69,6 +69,8 @@ REFORMER_AVAILABLE_IN_1_0
 void            reformer_layer_set_target        (ReformerLayer      *self,
                                                   int                 target);
 REFORMER_AVAILABLE_IN_1_0
+gboolean        reformer_layer_get_fixed         (ReformerLayer      *self);
+REFORMER_AVAILABLE_IN_1_0
 gboolean        reformer_layer_clear_gradients   (ReformerLayer      *self,
                                                   GError            **error);
 

@@ -138,6 +138,8 @@ reformer_linear_set_property (GObject      *object,
 {
   ReformerLinear *self = REFORMER_LINEAR (object);
 
+  if (!reformer_layer_may_set (REFORMER_LAYER (object), pspec))
+    return;
   switch (id)
     {
     case PROP_IN_FEATURES:
@@ -151,6 +153,7 @@ reformer_linear_set_property (GObject      *object,
       break;
     case PROP_DEVIATION:
       self->deviation = g_value_get_double (value);
+      reformer_parameter_set_deviation (self->weight, self->deviation);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -162,7 +165,7 @@ reformer_linear_class_init (ReformerLinearClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags once = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS, flags = REFORMER_LAYER_SETTING;
 
   reformer_home_own (klass);
   object_class->constructed = reformer_linear_constructed;
@@ -176,19 +179,19 @@ reformer_linear_class_init (ReformerLinearClass *klass)
    *
    * Length of a row of the input.
    */
-  props[PROP_IN_FEATURES] = g_param_spec_int ("in-features", NULL, NULL, 1, G_MAXINT, 1, flags);
+  props[PROP_IN_FEATURES] = g_param_spec_int ("in-features", NULL, NULL, 1, G_MAXINT, 1, once);
   /**
    * ReformerLinear:out-features:
    *
    * Length of a row of the output.
    */
-  props[PROP_OUT_FEATURES] = g_param_spec_int ("out-features", NULL, NULL, 1, G_MAXINT, 1, flags);
+  props[PROP_OUT_FEATURES] = g_param_spec_int ("out-features", NULL, NULL, 1, G_MAXINT, 1, once);
   /**
    * ReformerLinear:bias:
    *
    * Whether a learned vector is added to every row of the output.
    */
-  props[PROP_BIAS] = g_param_spec_boolean ("bias", NULL, NULL, TRUE, flags);
+  props[PROP_BIAS] = g_param_spec_boolean ("bias", NULL, NULL, TRUE, once);
   /**
    * ReformerLinear:deviation:
    *

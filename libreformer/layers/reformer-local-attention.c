@@ -45,6 +45,8 @@ reformer_local_attention_set_property (GObject      *object,
                                        const GValue *value,
                                        GParamSpec   *pspec)
 {
+  if (!reformer_layer_may_set (REFORMER_LAYER (object), pspec))
+    return;
   if (id == PROP_CIRCULAR)
     REFORMER_ATTENTION (object)->circular = g_value_get_boolean (value);
   else
@@ -65,7 +67,7 @@ reformer_local_attention_class_init (ReformerLocalAttentionClass *klass)
    *
    * Whether the first chunk sees the last one, and the other way round, as in transformers. In a causal layer the first is masked.
    */
-  props[PROP_CIRCULAR] = g_param_spec_boolean ("circular", NULL, NULL, FALSE, G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  props[PROP_CIRCULAR] = g_param_spec_boolean ("circular", NULL, NULL, FALSE, REFORMER_LAYER_SETTING);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 

@@ -140,20 +140,28 @@ set_factors (ReformerLshAttention *self,
     }
 }
 
+/* Rotations for these rounds and buckets; those of factors that do not fit are told of by the first use. */
+static void
+size_rotations (ReformerLshAttention *self)
+{
+  ReformerAttention *attention = REFORMER_ATTENTION (self);
+  gint64 columns = 0;
+
+  for (int i = 0; i < self->n_factors; i++)
+    columns += self->factors[i] / 2;
+  if (self->rotations != NULL)
+    reformer_parameter_set_shape (self->rotations, (gint64[]) { attention->heads, attention->head_size, self->num_hashes, MAX (columns, 1) }, 4);
+}
+
 static void
 reformer_lsh_attention_constructed (GObject *object)
 {
   ReformerLshAttention *self = REFORMER_LSH_ATTENTION (object);
-  ReformerAttention *attention = REFORMER_ATTENTION (object);
-  gint64 columns = 0;
 
   G_OBJECT_CLASS (reformer_lsh_attention_parent_class)->constructed (object);
-  attention->circular = TRUE; /* all rounds form one ring */
-  for (int i = 0; i < self->n_factors; i++)
-    columns += self->factors[i] / 2;
-  self->rotations = reformer_layer_make_buffer (REFORMER_LAYER (self), "self_attention.rotations", (ReformerStart) { .deviation = 1, .by_round = TRUE }, 4,
-                                                (gint64) attention->heads, (gint64) attention->head_size, (gint64) self->num_hashes,
-                                                MAX (columns, 1)); /* factors that do not fit are told of by the first use */
+  REFORMER_ATTENTION (self)->circular = TRUE; /* all rounds form one ring */
+  self->rotations = reformer_layer_make_buffer (REFORMER_LAYER (self), "self_attention.rotations", (ReformerStart) { .deviation = 1, .by_round = TRUE }, 0);
+  size_rotations (self);
 }
 
 static void
@@ -194,13 +202,17 @@ reformer_lsh_attention_set_property (GObject      *object,
 {
   ReformerLshAttention *self = REFORMER_LSH_ATTENTION (object);
 
+  if (!reformer_layer_may_set (REFORMER_LAYER (object), pspec))
+    return;
   switch (id)
     {
     case PROP_NUM_HASHES:
       self->num_hashes = g_value_get_int (value);
+      size_rotations (self);
       break;
     case PROP_NUM_BUCKETS:
       set_factors (self, g_value_get_variant (value));
+      size_rotations (self);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -211,7 +223,7 @@ static void
 reformer_lsh_attention_class_init (ReformerLshAttentionClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags flags = REFORMER_LAYER_SETTING;
   const gint32 default_buckets = 64;
 
   reformer_home_own (klass);
@@ -297,4 +309,23 @@ reformer_lsh_attention_get_num_buckets (ReformerLshAttention *self,
 
   *n_factors = (gsize) self->n_factors;
   return g_memdup2 (self->factors, (gsize) self->n_factors * sizeof *self->factors);
+}
+
+/**
+ * reformer_lsh_attention_set_num_buckets:
+ * @self: an LSH attention layer that has not been used
+ * @num_buckets: (array length=n_factors) (nullable): even factors of the number of buckets
+ * @n_factors: number of factors
+ *
+ * Sets the factors of the number of buckets. It is too late for this once [property@Layer:fixed] is %TRUE.
+ */
+void
+reformer_lsh_attention_set_num_buckets (ReformerLshAttention *self,
+                                        const int            *num_buckets,
+                                        gsize                 n_factors)
+{
+  g_return_if_fail (REFORMER_IS_LSH_ATTENTION (self));
+  g_return_if_fail (num_buckets != NULL || n_factors == 0);
+
+  g_object_set (self, "num-buckets", g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, num_buckets, n_factors, sizeof *num_buckets), NULL);
 }

@@ -24,5 +24,9 @@ int                   reformer_lsh_attention_get_num_hashes  (ReformerLshAttenti
 REFORMER_AVAILABLE_IN_1_0
 int                  *reformer_lsh_attention_get_num_buckets (ReformerLshAttention *self,
                                                               gsize                *n_factors);
+REFORMER_AVAILABLE_IN_1_0
+void                  reformer_lsh_attention_set_num_buckets (ReformerLshAttention *self,
+                                                              const int            *num_buckets,
+                                                              gsize                 n_factors);
 
 G_END_DECLS

@@ -198,12 +198,21 @@ reformer_parameter_new (ReformerDevice *device,
   g_return_val_if_fail (shape != NULL || n_dims == 0, NULL);
 
   self = g_object_new (REFORMER_TYPE_PARAMETER, "device", device, "name", name, NULL);
+  reformer_parameter_set_shape (self, shape, n_dims);
+  return self;
+}
+
+void
+reformer_parameter_set_shape (ReformerParameter *self,
+                              const gint64      *shape,
+                              gsize              n_dims)
+{
+  g_free (self->shape);
   self->shape = g_memdup2 (shape, n_dims * sizeof *shape);
   self->n_dims = n_dims;
   self->n_elements = 1;
   for (gsize i = 0; i < n_dims; i++)
     self->n_elements *= (gsize) MAX (shape[i], 0);
-  return self;
 }
 
 /**
@@ -431,6 +440,14 @@ reformer_parameter_set_start (ReformerParameter   *self,
                               const ReformerStart *start)
 {
   self->start = *start;
+}
+
+void
+reformer_parameter_set_deviation (ReformerParameter *self,
+                                  double             deviation)
+{
+  if (self != NULL)
+    self->start.deviation = deviation;
 }
 
 /* The stream of a parameter's random numbers: FNV-1a of its name, so that adding a layer changes no other's start. */

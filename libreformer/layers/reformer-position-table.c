@@ -126,6 +126,8 @@ reformer_position_table_set_property (GObject      *object,
 {
   ReformerPositionTable *self = REFORMER_POSITION_TABLE (object);
 
+  if (!reformer_layer_may_set (REFORMER_LAYER (object), pspec))
+    return;
   switch (id)
     {
     case PROP_MAX_LENGTH:
@@ -136,6 +138,7 @@ reformer_position_table_set_property (GObject      *object,
       break;
     case PROP_DEVIATION:
       self->deviation = g_value_get_double (value);
+      reformer_parameter_set_deviation (self->weight, self->deviation);
       break;
     case PROP_DROPOUT:
       self->dropout = g_value_get_double (value);
@@ -150,7 +153,7 @@ reformer_position_table_class_init (ReformerPositionTableClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   ReformerLayerClass *layer_class = REFORMER_LAYER_CLASS (klass);
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags once = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS, flags = REFORMER_LAYER_SETTING;
 
   reformer_home_own (klass);
   object_class->constructed = reformer_position_table_constructed;
@@ -164,13 +167,13 @@ reformer_position_table_class_init (ReformerPositionTableClass *klass)
    *
    * Number of positions (`max_position_embeddings`).
    */
-  props[PROP_MAX_LENGTH] = g_param_spec_int ("max-length", NULL, NULL, 1, G_MAXINT, 1, flags);
+  props[PROP_MAX_LENGTH] = g_param_spec_int ("max-length", NULL, NULL, 1, G_MAXINT, 1, once);
   /**
    * ReformerPositionTable:hidden-size:
    *
    * Length of a vector.
    */
-  props[PROP_HIDDEN_SIZE] = g_param_spec_int ("hidden-size", NULL, NULL, 1, G_MAXINT, 1, flags);
+  props[PROP_HIDDEN_SIZE] = g_param_spec_int ("hidden-size", NULL, NULL, 1, G_MAXINT, 1, once);
   /**
    * ReformerPositionTable:deviation:
    *

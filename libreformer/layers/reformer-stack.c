@@ -223,7 +223,8 @@ reformer_stack_set_property (GObject      *object,
   switch (id)
     {
     case PROP_STREAMS:
-      self->streams = g_value_get_int (value);
+      if (reformer_layer_may_set (REFORMER_LAYER (self), pspec))
+        self->streams = g_value_get_int (value);
       break;
     case PROP_KEEP:
       reformer_stack_set_keep (self, g_value_get_enum (value));
@@ -251,7 +252,7 @@ reformer_stack_class_init (ReformerStackClass *klass)
    *
    * Number of residual streams: 2 for the reversible coupling, 1 for the ordinary residual.
    */
-  props[PROP_STREAMS] = g_param_spec_int ("streams", NULL, NULL, 1, 2, 2, G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  props[PROP_STREAMS] = g_param_spec_int ("streams", NULL, NULL, 1, 2, 2, REFORMER_LAYER_SETTING);
   /**
    * ReformerStack:keep:
    *

@@ -25,6 +25,7 @@ keep_layer (ReformerModel *self,
 {
   reformer_layer_set_prefix (layer, prefix);
   g_ptr_array_add (self->layers, layer);
+  reformer_layer_fix (layer);
   return layer;
 }
 
@@ -102,6 +103,7 @@ build_stack (ReformerModel *self)
 
   self->stack = g_object_new (REFORMER_TYPE_STACK, "device", self->device, NULL);
   g_ptr_array_add (self->layers, self->stack);
+  reformer_layer_fix (REFORMER_LAYER (self->stack));
   reformer_stack_set_prefix (self->stack, "reformer.encoder.");
   for (guint i = 0; i < n; i++)
     {

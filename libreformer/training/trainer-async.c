@@ -2,6 +2,7 @@
 #include "training/trainer-private.h"
 
 #include "compute/home.h"
+#include "compute/result.h"
 #include "models/model-private.h"
 
 /* Asynchronous calls: a thread of their own (hours in GIO's pool would hold one of the few threads that all file operations of a program share), whose results and
@@ -159,10 +160,9 @@ reformer_trainer_train_finish (ReformerTrainer  *self,
                                GError          **error)
 {
   g_return_val_if_fail (REFORMER_IS_TRAINER (self), FALSE);
-  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
-  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == reformer_trainer_train_async, FALSE);
+  g_return_val_if_fail (G_IS_ASYNC_RESULT (result), FALSE);
 
-  return g_task_propagate_boolean (G_TASK (result), error);
+  return reformer_result_check (self, result, reformer_trainer_train_async, "train", error) ? g_task_propagate_boolean (G_TASK (result), error) : FALSE;
 }
 
 /**
@@ -216,8 +216,7 @@ reformer_trainer_evaluate_finish (ReformerTrainer  *self,
                                   GError          **error)
 {
   g_return_val_if_fail (REFORMER_IS_TRAINER (self), NULL);
-  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
-  g_return_val_if_fail (g_task_get_source_tag (G_TASK (result)) == reformer_trainer_evaluate_async, NULL);
+  g_return_val_if_fail (G_IS_ASYNC_RESULT (result), NULL);
 
-  return g_task_propagate_pointer (G_TASK (result), error);
+  return reformer_result_check (self, result, reformer_trainer_evaluate_async, "evaluate", error) ? g_task_propagate_pointer (G_TASK (result), error) : NULL;
 }

@@ -230,7 +230,7 @@ run('gjs', {
         throws(['undefined', 'Float32Array'], () => Tensor.fromArray(device));
         throws(['3', 'array'], () => Tensor.fromArray(device, new Int32Array(3), 3));
         throws(['[4]', '16 bytes', '12 bytes'], () => Tensor.fromArray(device, new Int32Array(3), [4]));
-        throws(['target', '2', '0 or 1'], () => new Reformer.Stack({device}).set_target(2));
+        throws(['target of Stack', '2', 'at most 1'], () => new Reformer.Stack({device}).set_target(2));
         throws(['without elements'], () => new Tensor().toFloat32Array());
         throws([], () => new Reformer.Layer());
     },

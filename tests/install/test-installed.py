@@ -31,7 +31,7 @@ FILES = [
     r'lib[^ ]*/libreformer-1\.0\.so(\.0(\.\d+\.\d+)?)?',
     r'lib[^ ]*/pkgconfig/reformer-1\.0\.pc',
     r'lib[^ ]*/girepository-1\.0/Reformer-1\.0\.typelib',
-    r'lib[^ ]*/python3[^/]*/(site|dist)-packages/gi/overrides/Reformer\.py',
+    r'lib[^ ]*/python3[^/]*/(site|dist)-packages/gi/overrides/Reformer/\w+\.py',
     r'share/bash-completion/completions/reformer',
     r'share/gir-1\.0/Reformer-1\.0\.gir',
     r'share/gjs-1\.0/overrides/Reformer\.js',
@@ -139,13 +139,13 @@ def loaded(python, environment):
 
 def test_python_prefix():
     environment = installed_environment(PREFIX)
-    assert loaded(PYTHON, environment) == find(PREFIX, 'lib*/**/gi/overrides/Reformer.py')
+    assert loaded(PYTHON, environment) == find(PREFIX, 'lib*/**/gi/overrides/Reformer/__init__.py')
 
 
 def test_python_uninstalled():
     environment = installed_environment(PREFIX)
     environment['PYTHONPATH'] = os.path.join(SOURCE, 'bindings', 'python')
-    assert loaded(PYTHON, environment) == os.path.join(SOURCE, 'bindings', 'python', 'gi', 'overrides', 'Reformer.py')
+    assert loaded(PYTHON, environment) == os.path.join(SOURCE, 'bindings', 'python', 'gi', 'overrides', 'Reformer', '__init__.py')
 
 
 def test_python_venv():
@@ -160,14 +160,14 @@ def test_python_venv():
             bare_environment())
         run(['meson', 'install', '-C', build, '--no-rebuild', '--tags', 'python-runtime'], bare_environment())
         path = loaded(python, environment)
-        assert re.fullmatch(re.escape(venv) + r'/lib/python3[0-9.]*/site-packages/gi/overrides/Reformer\.py', path), path
+        assert re.fullmatch(re.escape(venv) + r'/lib/python3[0-9.]*/site-packages/gi/overrides/Reformer/__init__\.py', path), path
 
         # The folder can be given.
         given = os.path.join(folder, 'given', 'gi', 'overrides')
         run(['meson', 'configure', build, '-Dpython_overrides_dir=' + given], bare_environment())
         run(['ninja', '-C', build, 'build.ninja'], bare_environment())
         run(['meson', 'install', '-C', build, '--no-rebuild', '--tags', 'python-runtime'], bare_environment())
-        assert os.listdir(given) == ['Reformer.py']
+        assert os.listdir(given) == ['Reformer'] and '__init__.py' in os.listdir(os.path.join(given, 'Reformer'))
 
 
 def test_python_places():

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What introspection cannot say about Reformer in JavaScript: typed arrays, and arrays where properties are lists of integers.
+// What introspection cannot say about Reformer in JavaScript: typed arrays, promises, arrays where properties are lists of integers, and an error for every value that
+// does not fit a property.
 'use strict';
 
 // Gio's own override makes the lists that methods return iterable.
 const {Gio, GLib, GObject} = imports.gi; // eslint-disable-line no-unused-vars
 
 let Reformer;
+
+// Those with properties; a class stands behind the one that it is derived from.
+const CLASSES = [
+    'Config', 'Dataset', 'TextDataset', 'Device', 'Generator', 'Layer', 'Attention', 'LocalAttention', 'LshAttention', 'AxialPosition', 'Embedding', 'FeedForward',
+    'LayerNorm', 'Linear', 'PositionTable', 'Stack', 'Model', 'Optimizer', 'Adafactor', 'AdamW', 'Sgd', 'Parameter', 'Sample', 'Schedule', 'Session', 'Tape', 'Trainer',
+];
 
 // ---- Tensors ----
 
@@ -57,24 +64,121 @@ function fromArray(device, array, shape) {
     return Reformer.Tensor.new_from_bytes(device, dtype, shape, bytes);
 }
 
-// ---- Lists of integers ----
+// ---- Properties ----
 
-function toVariant(name, value) {
+// Lists of integers, which C has as variants.
+const INTEGER_LISTS = {
+    ReformerConfig: ['axial-pos-shape', 'axial-pos-embds-dim', 'num-buckets'],
+    ReformerAxialPosition: ['shape', 'dims'],
+    ReformerLshAttention: ['num-buckets'],
+};
+
+const INTEGERS = {
+    gint: [-(2 ** 31), 2 ** 31 - 1, 'set_int', 'get_int'],
+    guint: [0, 2 ** 32 - 1, 'set_uint', 'get_uint'],
+    gint64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 'set_int64', 'get_int64'],
+    guint64: [0, Number.MAX_SAFE_INTEGER, 'set_uint64', 'get_uint64'],
+};
+
+function classOf(object) {
+    return object.constructor.name.replace(/^Reformer_/, '');
+}
+
+function show(value) {
+    if (typeof value === 'string')
+        return `'${value}'`;
+    return Array.isArray(value) ? `[${value.map(show).join(', ')}]` : `${value}`;
+}
+
+function toVariant(what, value) {
     if (value instanceof GLib.Variant) {
         if (value.get_type_string() !== 'ai')
-            throw new TypeError(`${name}: ${value.print(true)}; wanted an array of integers`);
+            throw new TypeError(`${what}: ${value.print(true)}; wanted an array of integers`);
         return value;
     }
     if (value === null)
         return new GLib.Variant('ai', []);
     if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && value.length !== undefined))
-        throw new TypeError(`${name}: ${value}; wanted an array of integers`);
+        throw new TypeError(`${what}: ${show(value)}; wanted an array of integers`);
     const numbers = Array.from(value);
     numbers.forEach((number, i) => {
-        if (!Number.isInteger(number) || number !== (number | 0))
-            throw new TypeError(`${name}: ${number} at index ${i}; wanted an integer from -2147483648 to 2147483647`);
+        if (!Number.isInteger(number))
+            throw new TypeError(`${what}: ${show(number)} at index ${i}; wanted an integer`);
+        if (number !== (number | 0))
+            throw new RangeError(`${what}: ${number} at index ${i}; wanted -2147483648 to 2147483647`);
     });
     return new GLib.Variant('ai', numbers);
+}
+
+// GObject only warns of a number beyond its limits, and takes another one.
+function checkLimits(what, pspec, value, setter, getter) {
+    const held = new GObject.Value();
+    held.init(pspec.value_type);
+    held[setter](value);
+    if (Number.isNaN(value))
+        throw new RangeError(`${what}: NaN; wanted a number`);
+    if (GObject.param_value_validate(pspec, held)) {
+        const limit = held[getter]();
+        throw new RangeError(`${what}: ${value}; wanted at ${value < limit ? 'least' : 'most'} ${limit}`);
+    }
+}
+
+function checkInteger(what, pspec, value) {
+    const [low, high, setter, getter] = INTEGERS[pspec.value_type.name];
+    if (typeof value === 'bigint')
+        return;
+    if (typeof value !== 'number' || !Number.isInteger(value))
+        throw new TypeError(`${what}: ${show(value)}; wanted an integer`);
+    if (value < low || value > high)
+        throw new RangeError(`${what}: ${value}; wanted ${low} to ${high}`);
+    checkLimits(what, pspec, value, setter, getter);
+}
+
+function checkStrings(what, value) {
+    if (!Array.isArray(value))
+        throw new TypeError(`${what}: ${show(value)}; wanted an array of strings`);
+    value.forEach((item, i) => {
+        if (typeof item !== 'string')
+            throw new TypeError(`${what}: ${show(item)} at index ${i}; wanted a string`);
+    });
+}
+
+// The value as GObject wants it, or an error that names the property, the value and what is wanted.
+function convert(what, pspec, value) {
+    const type = pspec.value_type;
+    if (INTEGER_LISTS[pspec.owner_type.name]?.includes(pspec.name))
+        return toVariant(what, value);
+    if (type.name in INTEGERS) {
+        checkInteger(what, pspec, value);
+    } else if (type.name === 'gdouble') {
+        if (typeof value !== 'number')
+            throw new TypeError(`${what}: ${show(value)}; wanted a number`);
+        checkLimits(what, pspec, value, 'set_double', 'get_double');
+    } else if (type.name === 'gboolean') {
+        if (typeof value !== 'boolean')
+            throw new TypeError(`${what}: ${show(value)}; wanted true or false`);
+    } else if (type.name === 'gchararray') {
+        if (value !== null && typeof value !== 'string')
+            throw new TypeError(`${what}: ${show(value)}; wanted a string`);
+    } else if (type.name === 'GStrv') {
+        if (value !== null)
+            checkStrings(what, value);
+    } else if (GObject.type_is_a(type, GObject.TYPE_ENUM)) {
+        const names = Object.keys(Reformer[type.name.slice(8)]).filter(name => typeof Reformer[type.name.slice(8)][name] === 'number');
+        if (!names.some(name => Reformer[type.name.slice(8)][name] === value))
+            throw new (typeof value === 'number' ? RangeError : TypeError)(`${what}: ${show(value)}; wanted ${names.map(name => `${type.name.slice(8)}.${name}`).join(' or ')}`);
+    } else if (GObject.type_is_a(type, GObject.TYPE_OBJECT) || GObject.type_is_a(type, GObject.TYPE_INTERFACE)) {
+        if (value !== null && !(value instanceof GObject.Object && GObject.type_is_a(value.constructor.$gtype, type)))
+            throw new TypeError(`${what}: ${show(value)}; wanted a ${type.name}`);
+    }
+    return value;
+}
+
+function checkSet(object, what, pspec, value, native) {
+    if (pspec.flags & GObject.ParamFlags.CONSTRUCT_ONLY)
+        throw new TypeError(`${what} can be set by its constructor only`);
+    if (pspec.flags & GObject.ParamFlags.CONSTRUCT && object instanceof Reformer.Layer && object.get_fixed() && native.get.call(object) !== value)
+        throw new TypeError(`${what} can be set before the layer is first used, or put into another, only`);
 }
 
 // Every spelling of a property that GJS knows: with -, with _, in camel case.
@@ -88,36 +192,69 @@ function nativeProperty(prototype, name) {
     return Object.getOwnPropertyDescriptor(prototype, name);
 }
 
-function takeArrays(class_, properties) {
-    const names = new Set();
-    for (const property of properties) {
-        const pspec = GObject.Object.find_property.call(class_, property);
-        const fixed = (pspec.flags & GObject.ParamFlags.CONSTRUCT_ONLY) !== 0;
-        for (const name of spellings(property)) {
-            const native = nativeProperty(class_.prototype, name);
-            names.add(name);
-            Object.defineProperty(class_.prototype, name, {
-                configurable: true,
-                enumerable: true,
-                get() {
-                    return native.get.call(this)?.deepUnpack() ?? [];
-                },
-                set(value) {
-                    if (fixed)
-                        throw new TypeError(`${name} of ${class_.name} can be set by its constructor only`);
-                    native.set.call(this, toVariant(name, value));
-                },
-            });
-        }
+function addAccessors(class_, pspec) {
+    const list = INTEGER_LISTS[pspec.owner_type.name]?.includes(pspec.name);
+    for (const name of spellings(pspec.name)) {
+        const native = nativeProperty(class_.prototype, name);
+        if (native?.get === undefined)
+            continue;
+        Object.defineProperty(class_.prototype, name, {
+            configurable: true,
+            enumerable: true,
+            get() {
+                const value = native.get.call(this);
+                return list ? value?.deepUnpack() ?? [] : value;
+            },
+            set(value) {
+                const what = `${name} of ${classOf(this)}`;
+                checkSet(this, what, pspec, value, native);
+                native.set.call(this, convert(what, pspec, value));
+            },
+        });
     }
+}
 
+// The functions set_x(), which go around the accessors.
+function checkSetter(class_, pspec) {
+    const name = `set_${pspec.name.replace(/-/g, '_')}`;
+    if (INTEGER_LISTS[pspec.owner_type.name]?.includes(pspec.name) || typeof class_.prototype[name] !== 'function')
+        return;
+    const native = class_.prototype[name];
+    class_.prototype[name] = function (value) {
+        native.call(this, convert(`${pspec.name.replace(/-/g, '_')} of ${classOf(this)}`, pspec, value));
+    };
+}
+
+// A constructor gets what the accessors would.
+function checkConstructor(class_) {
     const init = class_.prototype._init;
     class_.prototype._init = function (settings, ...rest) {
         const converted = {};
-        for (const [name, value] of Object.entries(settings ?? {}))
-            converted[name] = names.has(name) ? toVariant(name, value) : value;
+        for (const [name, value] of Object.entries(settings ?? {})) {
+            const pspec = GObject.Object.find_property.call(this.constructor, name.replace(/_/g, '-').replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`));
+            const own = pspec?.owner_type.name.startsWith('Reformer') && pspec.flags & GObject.ParamFlags.WRITABLE && value !== undefined;
+            converted[name] = own ? convert(`${name} of ${classOf(this)}`, pspec, value) : value;
+        }
         return init.call(this, converted, ...rest);
     };
+
+    const {set_property} = class_.prototype;
+    class_.prototype.set_property = function (name, value) {
+        const pspec = GObject.Object.find_property.call(this.constructor, name.replace(/_/g, '-'));
+        const own = pspec?.owner_type.name.startsWith('Reformer') && !(value instanceof GObject.Value);
+        set_property.call(this, name, own ? convert(`${name} of ${classOf(this)}`, pspec, value) : value);
+    };
+}
+
+function checkClass(class_) {
+    for (const pspec of GObject.Object.list_properties.call(class_)) {
+        if (pspec.owner_type.name === class_.$gtype.name && pspec.flags & GObject.ParamFlags.WRITABLE) {
+            addAccessors(class_, pspec);
+            checkSetter(class_, pspec);
+        }
+    }
+    if (GObject.type_parent(class_.$gtype).name === 'GObject')
+        checkConstructor(class_);
 }
 
 // ---- Lists ----
@@ -149,14 +286,57 @@ async function* piecesLater() {
 
 function makeTexts() {
     const {prototype} = Reformer.Generator;
-    Gio._promisify(prototype, 'next_piece_async', 'next_piece_finish');
-    Gio._promisify(prototype, 'generate_async', 'generate_finish');
     prototype[Symbol.iterator] = pieces;
     prototype[Symbol.asyncIterator] = piecesLater;
-    Reformer.Piece.prototype.toString = function () {
-        return this.get_text();
+}
+
+// ---- How objects print ----
+
+const PRINTERS = {
+    Tensor: tensor => `${tensor.to_string()} on ${tensor.get_device().get_name()}`,
+    Device: device => device.get_name(),
+    Config: config => config.to_json().replace(/\s+/g, ' '),
+    Model: model => `${model.get_config().get_n_layers()} layers, hidden size ${model.get_config().get_hidden_size()}, on ${model.get_device()?.get_name() ?? 'the default device'}`,
+    Layer: layer => [...layer.get_parameters()].map(parameter => `${parameter.get_name()} [${parameter.get_shape().join(', ')}]`).join(', '),
+    Stack: stack => Array.from({length: stack.get_n_items()}, (_, i) => stack.get_name(i)).join(', '),
+    Parameter: parameter => `${parameter.get_name()} [${parameter.get_shape().join(', ')}]${parameter.get_trainable() ? '' : ', frozen'}`,
+    TrainingRecord: record => `step ${record.get_step()}: loss ${record.get_loss().toPrecision(4)}, ${record.get_tokens()} tokens${record.get_skipped() ? ', skipped' : ''}`,
+    Evaluation: evaluation => `step ${evaluation.get_step()}: loss ${evaluation.get_loss().toPrecision(4)}, ${evaluation.get_bits().toPrecision(4)} bits`,
+    MemoryPlan: plan => `${plan.get_total()} bytes, ${plan.get_fits() ? 'fits' : 'does not fit'}`,
+    Sample: sample => `${(sample.get_tokens()?.get_size() ?? 0) / 4} ids`,
+};
+
+function addPrinter(name, print) {
+    Reformer[name].prototype.toString = function () {
+        return `[${this.constructor.name.replace('_', '.')}: ${print(this)}]`;
     };
 }
+
+// ---- Tensors as arguments ----
+
+const TAKERS = {
+    Model: {forward: ['tokens', 'mask'], encode: ['tokens', 'mask'], compute_loss: ['tokens', 'mask', 'labels'], compute_gradients: ['tokens', 'mask', 'labels']},
+    Layer: {forward: ['input'], backward: ['gradient']},
+    Session: {feed: ['tokens']},
+    Tape: {push: ['tensor']},
+};
+
+function checkTensors(class_, name, parameters) {
+    const native = class_.prototype[name];
+    class_.prototype[name] = function (...args) {
+        parameters.forEach((parameter, i) => {
+            const seen = args[i];
+            if (seen !== null && seen !== undefined && !(seen instanceof Reformer.Tensor))
+                throw new TypeError(`${parameter} of ${name}() of ${classOf(this)}: ${seen.constructor?.name ?? typeof seen}; wanted a Reformer.Tensor, such as Tensor.fromArray() makes`);
+        });
+        return native.apply(this, args);
+    };
+}
+
+const PAIRS = {
+    Generator: ['generate', 'next_piece'],
+    Trainer: ['train', 'evaluate'],
+};
 
 function _init() {
     Reformer = this;
@@ -175,17 +355,16 @@ function _init() {
         return typedArray(this, 'toInt32Array', 'int32');
     };
 
-    const setTarget = Reformer.Layer.prototype.set_target;
-    Reformer.Layer.prototype.set_target = function (target) {
-        if (target !== 0 && target !== 1)
-            throw new RangeError(`target: ${target}; wanted 0 or 1`);
-        setTarget.call(this, target);
+    for (const name of CLASSES)
+        checkClass(Reformer[name]);
+    for (const [name, functions] of Object.entries(TAKERS))
+        Object.entries(functions).forEach(([function_, parameters]) => checkTensors(Reformer[name], function_, parameters));
+    for (const [name, functions] of Object.entries(PAIRS))
+        functions.forEach(function_ => Gio._promisify(Reformer[name].prototype, `${function_}_async`, `${function_}_finish`));
+    for (const [name, print] of Object.entries(PRINTERS))
+        addPrinter(name, print);
+    Reformer.Piece.prototype.toString = function () {
+        return this.get_text();
     };
-
-    takeArrays(Reformer.Config, ['axial-pos-shape', 'axial-pos-embds-dim', 'num-buckets']);
-    takeArrays(Reformer.AxialPosition, ['shape', 'dims']);
-    takeArrays(Reformer.LshAttention, ['num-buckets']);
     makeTexts();
-    Gio._promisify(Reformer.Trainer.prototype, 'train_async', 'train_finish');
-    Gio._promisify(Reformer.Trainer.prototype, 'evaluate_async', 'evaluate_finish');
 }

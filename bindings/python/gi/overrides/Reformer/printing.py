@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How objects print."""
+
+from gi.repository import GObject
+
+from .arrays import Reformer
+
+
+def _settings(object):
+    """What differs from the defaults, as a constructor takes it."""
+    standard = type(object)()
+    settings = []
+    for pspec in GObject.list_properties(type(object)):
+        name = pspec.name.replace('-', '_')
+        if pspec.flags & GObject.ParamFlags.WRITABLE and getattr(object.props, name) != getattr(standard.props, name):
+            value = getattr(object.props, name)
+            settings.append('%s=%s' % (name, 'Reformer.Head.%s' % value.value_nick.upper().replace('-', '_') if name == 'head' else repr(value)))
+    return ', '.join(settings)
+
+
+def _tensor(self):
+    return '<Reformer.%s on %s>' % (self.to_string(), self.get_device().get_name())
+
+
+def _device(self):
+    return '<Reformer.Device %s: %s>' % (self.get_kind().value_nick.upper(), self.get_name())
+
+
+def _config(self):
+    return 'Reformer.Config(%s)' % _settings(self)
+
+
+def _parameter(self):
+    return '<Reformer.Parameter %s %s%s>' % (self.get_name(), self.get_shape(), '' if self.get_trainable() else ', frozen')
+
+
+def _model(self):
+    config = self.get_config()
+    device = self.get_device()
+    return '<Reformer.Model %s: %d layers, hidden size %d, on %s>' % (
+        self.get_head().value_nick, config.get_n_layers(), config.get_hidden_size(), device.get_name() if device is not None else 'the default device')
+
+
+def _layer(self):
+    """The class, the sizes and whatever else is not as it is by default."""
+    settings = []
+    for pspec in GObject.list_properties(type(self)):
+        name = pspec.name.replace('-', '_')
+        if pspec.owner_type.name.startswith('Reformer') and pspec.flags & GObject.ParamFlags.WRITABLE and name not in ('device', 'target'):
+            value = getattr(self.props, name)
+            if value != getattr(pspec, 'default_value', None) and value != []:
+                settings.append('%s=%r' % (name, value))
+    name = 'Reformer.%s' % type(self).__name__ if type(self).__gtype__.name.startswith('Reformer') else type(self).__name__
+    return '<%s%s>' % (name, ' ' + ', '.join(settings) if settings else '')
+
+
+def _stack(self):
+    return '<Reformer.Stack of %d branches, %d streams: %s>' % (len(self), self.get_streams(), ', '.join(self.get_name(i) for i in range(len(self))))
+
+
+def _record(self):
+    return '<Reformer.TrainingRecord step %d: loss %.4g, learning rate %.3g, %d tokens%s>' % (
+        self.get_step(), self.get_loss(), self.get_learning_rate(), self.get_tokens(), ', skipped' if self.get_skipped() else '')
+
+
+def _evaluation(self):
+    return '<Reformer.Evaluation at step %d: loss %.4g, %.4g bits, %d targets>' % (self.get_step(), self.get_loss(), self.get_bits(), self.get_targets())
+
+
+def _piece(self):
+    return '<Reformer.Piece %d: %r>' % (self.get_id(), self.get_text())
+
+
+def _plan(self):
+    return '<Reformer.MemoryPlan %d bytes, keep %s, %s>' % (self.get_total(), self.get_keep().value_nick, 'fits' if self.get_fits() else 'does not fit')
+
+
+def _sample(self):
+    n = self.get_tokens().get_size() // 4 if self.get_tokens() is not None else 0
+    more = [name for name, value in [('mask', self.get_mask()), ('labels', self.get_labels())] if value is not None]
+    return '<Reformer.Sample of %d ids%s>' % (n, ', with ' + ' and '.join(more) if more else '')
+
+
+Reformer.Tensor.__repr__ = _tensor
+Reformer.Device.__repr__ = _device
+Reformer.Config.__repr__ = _config
+Reformer.Parameter.__repr__ = _parameter
+Reformer.Model.__repr__ = _model
+Reformer.Layer.__repr__ = _layer
+Reformer.Stack.__repr__ = _stack
+Reformer.TrainingRecord.__repr__ = _record
+Reformer.Evaluation.__repr__ = _evaluation
+Reformer.Piece.__repr__ = _piece
+Reformer.MemoryPlan.__repr__ = _plan
+Reformer.Sample.__repr__ = _sample

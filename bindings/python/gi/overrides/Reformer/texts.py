@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Texts: bytes, lists and arrays where C has GLib.Bytes, and texts that are made piece by piece."""
+
+import asyncio
+
+from gi.repository import Gio
+
+from .arguments import replace
+from .arrays import DType, Reformer, as_bytes, as_elements
+
+Generator = Reformer.Generator
+Piece = Reformer.Piece
+Sample = Reformer.Sample
+Tokenizer = Reformer.Tokenizer
+
+_tokenizer_encode = Tokenizer.encode
+_tokenizer_decode = Tokenizer.decode
+_sample_new = Sample.new
+_generator_set_prompt_bytes = Generator.set_prompt_bytes
+
+
+# ---- Tokenizers and samples ----
+
+
+def _encode(self, text):
+    return _tokenizer_encode(self, as_bytes(text))
+
+
+def _decode(self, ids):
+    return _tokenizer_decode(self, as_elements(ids, 'ids'))
+
+
+def _new_sample(tokens, mask=None, labels=None):
+    return _sample_new(as_elements(tokens, 'tokens'), as_elements(mask, 'mask', DType.UINT8), as_elements(labels, 'labels'))
+
+
+replace(Tokenizer, 'encode', _encode)
+replace(Tokenizer, 'decode', _decode)
+_new_sample.__doc__ = _sample_new.__doc__
+Sample.new = staticmethod(_new_sample)
+
+
+# ---- Generators ----
+
+
+def _begin(generator):
+    """A text that has ended begins anew."""
+    if generator.get_end() != Reformer.GenerationEnd.NONE:
+        generator.restart()
+
+
+def _pieces(self):
+    """The pieces of the text from where it is; a text that has ended begins anew."""
+    _begin(self)
+    while True:
+        piece = self.next_piece(None)
+        if piece is None:
+            return
+        yield piece
+
+
+async def _pieces_later(self):
+    """The same for `async for`: pieces are made in the event loop's threads. Cancelling the task cancels the piece under way."""
+    _begin(self)
+    cancellable = Gio.Cancellable()
+    try:
+        while True:
+            piece = await asyncio.get_running_loop().run_in_executor(None, self.next_piece, cancellable)
+            if piece is None:
+                return
+            yield piece
+    finally:
+        cancellable.cancel()
+
+
+def _set_prompt_bytes(self, prompt):
+    _generator_set_prompt_bytes(self, as_bytes(prompt))
+
+
+Generator.__iter__ = _pieces
+Generator.__aiter__ = _pieces_later
+Piece.__str__ = Piece.get_text
+Piece.__bytes__ = lambda self: self.get_bytes().get_data() or b''
+replace(Generator, 'set_prompt_bytes', _set_prompt_bytes)
