@@ -218,4 +218,5 @@ def _upload(self, bytes):
 
 _new_from_bytes.__doc__ = _tensor_new_from_bytes.__doc__
 Tensor.new_from_bytes = staticmethod(_new_from_bytes)
+_upload.__name__ = 'upload'
 Tensor.upload = _upload
