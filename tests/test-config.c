@@ -396,6 +396,47 @@ test_buckets (void)
       }
 }
 
+/* What is in the design of the library, and sums by hand. */
+static void
+test_operations (void)
+{
+  const double T = 16384, layer = 2 * (2 * 256 * 256 + 256 * 256 + 2 * 256 * 1024), attention = 2 * 4 * 2 * 2 * 128 * 64, hash = 2 * 4 * 2 * 64 * (8 + 16), head = 2 * 512 * 256;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ReformerConfig) config = reformer_config_new_preset ("bench-lsh", &error);
+  g_autoptr (ReformerConfig) other = NULL;
+  const char *kinds[] = { "local", "full", NULL };
+
+  g_assert_no_error (error);
+  g_free (reformer_config_choose_axial_shape (config, (gint64) T, 2, NULL, &error));
+  g_assert_no_error (error);
+  reformer_config_set_max_position_embeddings (config, (int) T);
+
+  g_assert_cmpfloat (reformer_config_count_operations (config, (gint64) T, FALSE, REFORMER_KEEP_NOTHING), ==, T * (6 * (layer + attention + hash) + head));
+  g_assert_cmpfloat (reformer_config_count_operations (config, (gint64) T, TRUE, REFORMER_KEEP_EVERYTHING), ==,
+                     T * (6 * (3 * layer + 3.5 * attention + hash) + 3 * head));
+  g_assert_cmpfloat (reformer_config_count_operations (config, (gint64) T, TRUE, REFORMER_KEEP_NOTHING), ==,
+                     T * (6 * (4 * layer + 4.5 * attention + hash) + 3 * head));
+  g_assert_cmpfloat (reformer_config_count_operations (config, (gint64) T, TRUE, REFORMER_KEEP_NOTHING), ==,
+                     reformer_config_count_operations (config, (gint64) T, TRUE, REFORMER_KEEP_INPUTS));
+  g_assert_cmpfloat_with_epsilon (reformer_config_count_operations (config, (gint64) T, FALSE, REFORMER_KEEP_AUTO) / T, 10.6e6, 0.05e6);
+  g_assert_cmpfloat_with_epsilon (reformer_config_count_operations (config, (gint64) T, TRUE, REFORMER_KEEP_AUTO) / T, 32.4e6, 0.05e6);
+  g_assert_cmpfloat_with_epsilon (reformer_config_count_operations (config, (gint64) T, TRUE, REFORMER_KEEP_NOTHING) / T, 42.6e6, 0.05e6);
+  g_assert_cmpfloat (reformer_config_count_operations (config, 0, TRUE, REFORMER_KEEP_NOTHING), ==, 0);
+
+  /* 3 chunks of 4 with one before, not circular: 5 pairs of chunks; all keys up to the query; one chunk alone sees itself */
+  other = g_object_new (REFORMER_TYPE_CONFIG, "hidden-size", 8, "num-attention-heads", 2, "attention-head-size", 4, "feed-forward-size", 16, "vocab-size", 10,
+                        "is-decoder", TRUE, "local-attn-chunk-length", 4, "local-num-chunks-before", 1, "local-num-chunks-after", 0, NULL);
+  reformer_config_set_attn_layers (other, kinds);
+  reformer_config_set_local_attn_circular (other, FALSE);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 12, FALSE, REFORMER_KEEP_AUTO), ==,
+                     2 * 12 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (5 * 16 + 12 * 13 / 2) + 12 * 2 * 16 * 10);
+  reformer_config_set_local_attn_circular (other, TRUE);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 12, FALSE, REFORMER_KEEP_AUTO), ==,
+                     2 * 12 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (6 * 16 + 12 * 13 / 2) + 12 * 2 * 16 * 10);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 3, FALSE, REFORMER_KEEP_AUTO), ==,
+                     2 * 3 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (9 + 6) + 3 * 2 * 16 * 10);
+}
+
 int
 main (int   argc,
       char *argv[])
@@ -409,6 +450,7 @@ main (int   argc,
   g_test_add_func ("/config/axial", test_axial);
   g_test_add_func ("/config/axial-widths", test_axial_widths);
   g_test_add_func ("/config/buckets", test_buckets);
+  g_test_add_func ("/config/operations", test_operations);
 
   return g_test_run ();
 }

@@ -877,14 +877,16 @@ test_no_device (void)
 }
 
 static int
-child_profile (void)
+child_profile (gboolean profiling)
 {
   ReformerRun run = { 0 };
   g_autoptr (ReformerTensor) x = NULL;
   g_autoptr (GVariant) profile = NULL;
   guint64 count = 0, nanoseconds = 0;
+  double flops = -1, bytes = -1;
 
   device = test_device ();
+  reformer_device_set_profiling (device, profiling);
   reformer_program_add_source (device, "test-device", source);
   run.device = device;
   x = test_tensor (device, NULL, 1, 10000);
@@ -893,9 +895,10 @@ child_profile (void)
   reformer_run_fill (&run, reformer_span (x), 0, 10);
   assert_run (&run);
   profile = reformer_device_dup_profile (device);
-  g_assert_true (g_variant_lookup (profile, "add", "(tt)", &count, &nanoseconds));
+  g_assert_true (g_variant_lookup (profile, "add", "(ttdd)", &count, &nanoseconds, &flops, &bytes));
   g_assert_cmpuint (count, ==, 700);
-  g_assert_true (g_variant_lookup (profile, "fill", "(tt)", &count, &nanoseconds));
+  g_assert_true (g_variant_lookup (profile, "fill", "(ttdd)", &count, &nanoseconds, &flops, &bytes));
+  g_assert_true (count == 1 && flops == 0 && bytes == 40);
   g_clear_object (&x);
   g_object_unref (device);
   return 0;
@@ -920,6 +923,10 @@ test_profile (void)
     g_error ("%s%s", out, err);
   if (strstr (err, "launches") == NULL || strstr (err, "\nadd ") == NULL)
     g_error ("no table in: %s", err);
+  g_clear_pointer (&out, g_free);
+  g_clear_pointer (&err, g_free);
+  if (run_child ("--profiling", "REFORMER_DEBUG", "", &out, &err) != 0 || strstr (err, "launches") != NULL)
+    g_error ("%s%s", out, err);
 }
 
 static int
@@ -1001,7 +1008,9 @@ main (int    argc,
   if (argc == 2 && g_str_equal (argv[1], "--no-device"))
     return child_no_device ();
   if (argc == 2 && g_str_equal (argv[1], "--profile"))
-    return child_profile ();
+    return child_profile (FALSE);
+  if (argc == 2 && g_str_equal (argv[1], "--profiling"))
+    return child_profile (TRUE);
   if (argc == 2 && g_str_equal (argv[1], "--no-space"))
     return child_no_space ();
 

@@ -237,7 +237,7 @@ copy_model (const char *name,
 static void
 test_help (void)
 {
-  static const char *const verbs[] = { "train", "generate", "evaluate", "info", "plan", "devices" };
+  static const char *const verbs[] = { "train", "generate", "evaluate", "info", "plan", "devices", "bench" };
   g_auto (Result) help = run ("--help");
   g_auto (Result) version = run ("--version");
 
@@ -303,7 +303,7 @@ test_usage (void)
   g_auto (Result) nothing = run_with (NULL, NULL, NULL);
 
   g_assert_cmpint (nothing.status, ==, 2);
-  assert_message (&nothing, "train, generate, evaluate, info, plan, devices");
+  assert_message (&nothing, "train, generate, evaluate, info, plan, devices, bench");
   assert_fails (run ("dance"), 2, "no verb \"dance\"");
   assert_fails (run ("--dance"), 2, "no option \"--dance\"");
   assert_fails (run ("two\nlines"), 2, "two lines");

@@ -101,7 +101,7 @@ reformer_clblast_sgemm (ReformerRun    *run,
                                          reformer_tensor_get_buffer (scratch)->mem);
       /* Up to four kernels, counted as one: the queue is in order, and the event is the last one's. */
       if (code == CLBlastSuccess)
-        reformer_device_queued (device, "clblast", event);
+        reformer_device_queued (device, "clblast", event, (ReformerWork) { 2.0 * m * n * k, sizeof (float) * (1.0 * m * k + 1.0 * n * k + (beta != 0 ? 2.0 : 1.0) * m * n) });
       else if (code > FIRST_OWN_CODE)
         reformer_set_cl_error (&run->error, code, "%s: product of %" G_GSIZE_FORMAT " x %" G_GSIZE_FORMAT " x %" G_GSIZE_FORMAT " by CLBlast",
                                device->name, m, n, k);

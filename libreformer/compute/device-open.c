@@ -59,20 +59,11 @@ probe_shared_memory (cl_context        context,
   return shared;
 }
 
-static gboolean
-wants_profile (void)
-{
-  static const GDebugKey keys[] = { { "profile", 1 } };
-  const char *debug = g_getenv ("REFORMER_DEBUG");
-
-  return debug != NULL && g_parse_debug_string (debug, keys, G_N_ELEMENTS (keys)) != 0;
-}
-
 gboolean
 reformer_device_open (ReformerDevice  *self,
                       GError         **error)
 {
-  const gboolean profile = wants_profile ();
+  const gboolean profile = self->profiling || reformer_profile_wanted ();
   cl_int code = CL_SUCCESS;
 
   if (self->closed)
@@ -145,7 +136,7 @@ reformer_device_close (ReformerDevice *self)
       reformer_device_finish (self);
       milestone_clear (&self->milestone);
       milestone_clear (&self->due);
-      if (self->profile != NULL)
+      if (self->profile != NULL && reformer_profile_wanted ())
         reformer_profile_print (self->profile, self->name);
       reformer_pool_close (self);
       g_hash_table_remove_all (self->programs);
@@ -179,7 +170,8 @@ reach (ReformerDevice *self,
 void
 reformer_device_queued (ReformerDevice *self,
                         const char     *name,
-                        cl_event        event)
+                        cl_event        event,
+                        ReformerWork    work)
 {
   if (self->n_queued == self->milestone.at)
     self->window = g_get_monotonic_time ();
@@ -196,7 +188,7 @@ reformer_device_queued (ReformerDevice *self,
 
   if (self->profile != NULL)
     {
-      reformer_profile_add (self->profile, name, event);
+      reformer_profile_add (self->profile, name, event, work);
     }
   else
     {

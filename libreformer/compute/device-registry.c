@@ -201,7 +201,7 @@ reformer_device_for_id (cl_platform_id platform,
   if (registry == NULL)
     {
       registry = g_hash_table_new_full (NULL, NULL, NULL, free_weak_ref);
-      if (g_getenv ("REFORMER_DEBUG") != NULL)
+      if (reformer_profile_wanted ())
         atexit (print_profiles_at_exit);
     }
 

@@ -57,6 +57,7 @@ struct _ReformerDevice
   gboolean            shares_memory;
   cl_context          context;
   cl_command_queue    queue;
+  gboolean            profiling; /* asked for before the device was opened */
   ReformerProfile    *profile;  /* NULL unless asked for */
   GHashTable         *sources;  /* family -> text, of families that are not in the resource */
   GHashTable         *programs; /* set of ReformerProgram */
@@ -99,7 +100,8 @@ gboolean        reformer_device_wants_events   (ReformerDevice   *self);
 /* Lock held: a command was queued. Takes the event, if any. Flushes now and then. */
 void            reformer_device_queued         (ReformerDevice   *self,
                                                 const char       *name,
-                                                cl_event          event);
+                                                cl_event          event,
+                                                ReformerWork      work);
 /* Without the lock: after commands were queued, waits until at most about a tenth of a second of work is. */
 void            reformer_device_pace           (ReformerDevice   *self);
 /* Without the lock: waits for the event, which it takes, of command number `at`. */

@@ -115,11 +115,23 @@ set_args (cl_kernel          kernel,
         case REFORMER_ARG_LOCAL:
           code = reformer_cl_set_kernel_arg (kernel, index++, arg->local, NULL);
           break;
+        case REFORMER_ARG_WORK:
+          break;
         default:
           code = CL_INVALID_ARG_VALUE;
         }
     }
   return code;
+}
+
+static ReformerWork
+work_of (const ReformerArg *args,
+         guint              n_args)
+{
+  for (guint i = n_args; i > 0; i--)
+    if (args[i - 1].type == REFORMER_ARG_WORK)
+      return args[i - 1].work;
+  return (ReformerWork) { 0, 0 };
 }
 
 void
@@ -160,7 +172,7 @@ reformer_launch_full (ReformerRun       *run,
           code = reformer_cl_enqueue_kernel (device->queue, kernel->kernel, grid.global, grid.local,
                                              reformer_device_wants_events (device) ? &event : NULL);
           if (code == CL_SUCCESS)
-            reformer_device_queued (device, kernel->name, event);
+            reformer_device_queued (device, kernel->name, event, work_of (args, n_args));
           else
             reformer_set_cl_error (&run->error, code,
                                    "%s: launching kernel %s (%s) with %" G_GSIZE_FORMAT " x %" G_GSIZE_FORMAT " x %" G_GSIZE_FORMAT
@@ -211,10 +223,11 @@ static void
 end (ReformerRun *run,
      const char  *name,
      cl_int       code,
-     cl_event     event)
+     cl_event     event,
+     gsize        n_bytes)
 {
   if (code == CL_SUCCESS)
-    reformer_device_queued (run->device, name, event);
+    reformer_device_queued (run->device, name, event, (ReformerWork) { 0, (double) n_bytes });
   else
     reformer_set_cl_error (&run->error, code, "%s: %s", run->device->name, name);
   reformer_device_unlock (run->device);
@@ -242,7 +255,7 @@ reformer_run_fill (ReformerRun  *run,
   code = reformer_cl_enqueue_fill (device->queue, reformer_tensor_get_buffer (to.tensor)->mem,
                                    size == 4 ? (gconstpointer) &pattern : size == 2 ? (gconstpointer) &half : (gconstpointer) bytes, size,
                                    to.offset * size, n_elements * size, reformer_device_wants_events (device) ? &event : NULL);
-  end (run, "fill", code, event);
+  end (run, "fill", code, event, n_elements * size);
 }
 
 void
@@ -274,7 +287,7 @@ reformer_run_copy (ReformerRun  *run,
   code = reformer_cl_enqueue_copy (device->queue, reformer_tensor_get_buffer (from.tensor)->mem, reformer_tensor_get_buffer (to.tensor)->mem,
                                    from.offset * size, to.offset * size, n_elements * size,
                                    reformer_device_wants_events (device) ? &event : NULL);
-  end (run, "copy", code, event);
+  end (run, "copy", code, event, 2 * n_elements * size);
 }
 
 /* Below this many bytes a transfer of a device that shares memory, with nothing queued, is done in place with the lock held. */
@@ -319,7 +332,7 @@ transfer (ReformerRun   *run,
 
   if (code == CL_SUCCESS)
     {
-      reformer_device_queued (device, name, NULL);
+      reformer_device_queued (device, name, NULL, (ReformerWork) { 0, 0 });
       at = device->n_queued;
       device->n_flushed = at;
       reformer_cl_flush (device->queue);

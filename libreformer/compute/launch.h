@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compute/run.h"
+#include "compute/work.h"
 
 G_BEGIN_DECLS
 
@@ -45,6 +46,7 @@ typedef struct
     REFORMER_ARG_FLOAT, /* float */
     REFORMER_ARG_INT4,  /* int4 */
     REFORMER_ARG_LOCAL, /* __local pointer of that many bytes */
+    REFORMER_ARG_WORK,  /* no argument: what the launch does, for the profile */
   } type;
   union
   {
@@ -55,6 +57,7 @@ typedef struct
     float        f;
     gint32       i4[4];
     gsize        local;
+    ReformerWork work;
   };
 } ReformerArg;
 
@@ -64,6 +67,8 @@ typedef struct
 #define REFORMER_ULONG(x) { .type = REFORMER_ARG_ULONG, .ul = (guint64) (x) }
 #define REFORMER_FLOAT(x) { .type = REFORMER_ARG_FLOAT, .f = (float) (x) }
 #define REFORMER_LOCAL(n) { .type = REFORMER_ARG_LOCAL, .local = (n) }
+#define REFORMER_WORK(operations, n_bytes) { .type = REFORMER_ARG_WORK, .work = { (double) (operations), (double) (n_bytes) } }
+#define REFORMER_WORK_OF(x) { .type = REFORMER_ARG_WORK, .work = (x) }
 #define REFORMER_INT4(a, b, c, d) { .type = REFORMER_ARG_INT4, .i4 = { (a), (b), (c), (d) } }
 
 /* Global and local sizes of a launch. An empty grid (a 0 in it) launches nothing. */

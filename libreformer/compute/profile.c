@@ -6,9 +6,19 @@
 
 typedef struct
 {
-  const char *name;
-  cl_event    event;
+  const char   *name;
+  cl_event      event;
+  ReformerWork  work;
 } ReformerProfileEvent;
+
+gboolean
+reformer_profile_wanted (void)
+{
+  static const GDebugKey keys[] = { { "profile", 1 } };
+  const char *debug = g_getenv ("REFORMER_DEBUG");
+
+  return debug != NULL && g_parse_debug_string (debug, keys, G_N_ELEMENTS (keys)) != 0;
+}
 
 ReformerProfile *
 reformer_profile_new (void)
@@ -33,9 +43,10 @@ reformer_profile_free (ReformerProfile *self)
 void
 reformer_profile_add (ReformerProfile *self,
                       const char      *name,
-                      cl_event         event)
+                      cl_event         event,
+                      ReformerWork     work)
 {
-  const ReformerProfileEvent pending = { g_intern_string (name), event };
+  const ReformerProfileEvent pending = { g_intern_string (name), event, work };
 
   g_array_append_val (self->pending, pending);
   if (self->pending->len >= MAX_PENDING)
@@ -58,6 +69,8 @@ reformer_profile_drain (ReformerProfile *self)
         }
 
       line->count++;
+      line->flops += pending->work.flops;
+      line->bytes += pending->work.bytes;
       if (reformer_cl_wait_event (pending->event) == CL_SUCCESS &&
           reformer_cl_get_event_profile (pending->event, CL_PROFILING_COMMAND_START, &start) == CL_SUCCESS &&
           reformer_cl_get_event_profile (pending->event, CL_PROFILING_COMMAND_END, &end) == CL_SUCCESS && end > start)
@@ -80,8 +93,11 @@ reformer_profile_dup (ReformerProfile *self)
       reformer_profile_drain (self);
       g_hash_table_iter_init (&iter, self->lines);
       while (g_hash_table_iter_next (&iter, &name, &line))
-        g_variant_dict_insert (&dict, name, "(tt)", ((ReformerProfileLine *) line)->count,
-                               ((ReformerProfileLine *) line)->nanoseconds);
+        {
+          const ReformerProfileLine *seen = line;
+
+          g_variant_dict_insert (&dict, name, "(ttdd)", seen->count, seen->nanoseconds, seen->flops, seen->bytes);
+        }
     }
   return g_variant_ref_sink (g_variant_dict_end (&dict));
 }
@@ -114,13 +130,14 @@ reformer_profile_print (ReformerProfile *self,
   for (guint i = 0; i < n_names; i++)
     total += ((ReformerProfileLine *) g_hash_table_lookup (self->lines, names[i]))->nanoseconds;
 
-  g_printerr ("%-40s %10s %12s %7s\n", device_name, "launches", "ms", "share");
+  g_printerr ("%-40s %10s %12s %7s %9s %8s\n", device_name, "launches", "ms", "share", "GFLOP/s", "GB/s");
   for (guint i = 0; i < n_names; i++)
     {
       const ReformerProfileLine *line = g_hash_table_lookup (self->lines, names[i]);
 
-      g_printerr ("%-40s %10" G_GUINT64_FORMAT " %12.3f %6.1f%%\n", names[i], line->count, line->nanoseconds * 1e-6,
-                  total > 0 ? 100.0 * line->nanoseconds / total : 0.0);
+      g_printerr ("%-40s %10" G_GUINT64_FORMAT " %12.3f %6.1f%% %9.1f %8.1f\n", names[i], line->count, line->nanoseconds * 1e-6,
+                  total > 0 ? 100.0 * line->nanoseconds / total : 0.0, line->nanoseconds > 0 ? line->flops / line->nanoseconds : 0.0,
+                  line->nanoseconds > 0 ? line->bytes / line->nanoseconds : 0.0);
     }
   g_printerr ("%-40s %10s %12.3f\n", "all", "", total * 1e-6);
 }

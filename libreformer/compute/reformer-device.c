@@ -41,6 +41,7 @@ enum
   PROP_MEMORY_LIMIT,
   PROP_MEMORY_USED,
   PROP_MEMORY_PEAK,
+  PROP_PROFILING,
   N_PROPERTIES
 };
 
@@ -95,6 +96,9 @@ reformer_device_get_property (GObject    *object,
     case PROP_MEMORY_PEAK:
       g_value_set_uint64 (value, reformer_device_get_memory_peak (self));
       break;
+    case PROP_PROFILING:
+      g_value_set_boolean (value, reformer_device_get_profiling (self));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property, pspec);
     }
@@ -110,6 +114,9 @@ reformer_device_set_property (GObject      *object,
     {
     case PROP_MEMORY_LIMIT:
       reformer_device_set_memory_limit (REFORMER_DEVICE (object), g_value_get_uint64 (value));
+      break;
+    case PROP_PROFILING:
+      reformer_device_set_profiling (REFORMER_DEVICE (object), g_value_get_boolean (value));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property, pspec);
@@ -248,6 +255,15 @@ reformer_device_class_init (ReformerDeviceClass *klass)
    * The most bytes that were in use since [method@Device.reset_memory_peak]. Changes without notification.
    */
   properties[PROP_MEMORY_PEAK] = g_param_spec_uint64 ("memory-peak", NULL, NULL, 0, G_MAXUINT64, 0, readable);
+
+  /**
+   * ReformerDevice:profiling: (getter get_profiling) (setter set_profiling)
+   *
+   * Whether the time of every kernel is measured, for [method@Device.dup_profile]. Each command costs some microseconds more. It counts when the device is opened by
+   * the first work on it, and changes nothing later. The environment variable `REFORMER_DEBUG=profile` measures on every device, and prints a table at the end.
+   */
+  properties[PROP_PROFILING] = g_param_spec_boolean ("profiling", NULL, NULL, FALSE,
+                                                     G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
 
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }
@@ -536,11 +552,58 @@ reformer_device_reset_memory_peak (ReformerDevice *self)
 }
 
 /**
+ * reformer_device_get_profiling: (get-property profiling)
+ * @self: a device
+ *
+ * Gets whether the time of every kernel is measured.
+ *
+ * Returns: whether the time of every kernel is measured
+ */
+gboolean
+reformer_device_get_profiling (ReformerDevice *self)
+{
+  gboolean profiling;
+
+  g_return_val_if_fail (REFORMER_IS_DEVICE (self), FALSE);
+
+  reformer_device_lock (self);
+  profiling = self->profiling;
+  reformer_device_unlock (self);
+
+  return profiling;
+}
+
+/**
+ * reformer_device_set_profiling: (set-property profiling)
+ * @self: a device
+ * @profiling: whether the time of every kernel is measured
+ *
+ * Lets the time of every kernel be measured. It counts when the device is opened by the first work on it, and changes nothing later.
+ */
+void
+reformer_device_set_profiling (ReformerDevice *self,
+                               gboolean        profiling)
+{
+  gboolean changed;
+
+  g_return_if_fail (REFORMER_IS_DEVICE (self));
+
+  reformer_device_lock (self);
+  changed = self->profiling != !!profiling;
+  self->profiling = !!profiling;
+  reformer_device_unlock (self);
+
+  if (changed)
+    g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PROFILING]);
+}
+
+/**
  * reformer_device_dup_profile:
  * @self: a device
  *
- * What each kernel took so far: a dictionary `a{sv}` of kernel names to `(tt)`, the number of launches and nanoseconds on the device. Empty
- * unless the environment variable `REFORMER_DEBUG` had `profile` in it when the device was opened.
+ * What each kernel took so far: a dictionary `a{sv}` of kernel names to `(ttdd)`: the number of launches, nanoseconds on the device, floating point operations (of
+ * products, attention and hashing) and bytes of the arrays read and written, each array counted once a launch. Empty unless [property@Device:profiling] was set, or the
+ * environment variable `REFORMER_DEBUG` had `profile` in it, when the device was opened.
  *
  * Returns: (transfer full): the dictionary
  */

@@ -85,5 +85,10 @@ void                reformer_device_close              (ReformerDevice  *self);
 
 REFORMER_AVAILABLE_IN_1_0
 GVariant           *reformer_device_dup_profile        (ReformerDevice  *self);
+REFORMER_AVAILABLE_IN_1_0
+gboolean            reformer_device_get_profiling      (ReformerDevice  *self);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_device_set_profiling      (ReformerDevice  *self,
+                                                        gboolean         profiling);
 
 G_END_DECLS

@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 
 #include <libreformer/compute/reformer-version-macros.h>
+#include <libreformer/layers/reformer-stack.h>
 #include <libreformer/models/reformer-head.h>
 
 G_BEGIN_DECLS
@@ -228,6 +229,11 @@ void                reformer_config_set_max_position_embeddings          (Reform
                                                                           int                  max_position_embeddings);
 REFORMER_AVAILABLE_IN_1_0
 gint64              reformer_config_get_max_length                       (ReformerConfig      *self);
+REFORMER_AVAILABLE_IN_1_0
+double              reformer_config_count_operations                     (ReformerConfig      *self,
+                                                                          gint64               length,
+                                                                          gboolean             gradients,
+                                                                          ReformerKeep         keep);
 
 /* Head and tokens */
 

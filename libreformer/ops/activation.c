@@ -125,7 +125,8 @@ reformer_activation_store (ReformerRun           *run,
 
   REFORMER_LAUNCH (run, "activation", options (activation), "activation_forward", grid (run, &piece, width, span), REFORMER_SPAN (x),
                    REFORMER_SPAN (y), REFORMER_INT (width), REFORMER_ROWS_ARGS (&piece), REFORMER_INT (span), REFORMER_INT (store),
-                   REFORMER_DROPOUT_ARGS (dropout));
+                   REFORMER_DROPOUT_ARGS (dropout),
+                   REFORMER_WORK (0, sizeof (float) * (store == REFORMER_STORE_SET ? 2 : 3) * piece.count * width));
 }
 
 void
@@ -155,5 +156,6 @@ reformer_activation_backward (ReformerRun           *run,
 
   REFORMER_LAUNCH (run, "activation", options (activation), "activation_backward", grid (run, &piece, width, span), REFORMER_SPAN (x),
                    REFORMER_SPAN (dy), REFORMER_SPAN (dx), REFORMER_INT (width), REFORMER_ROWS_ARGS (&piece), REFORMER_INT (span),
-                   REFORMER_DROPOUT_ARGS (dropout));
+                   REFORMER_DROPOUT_ARGS (dropout),
+                   REFORMER_WORK (0, sizeof (float) * 3 * piece.count * width));
 }

@@ -36,6 +36,24 @@ reformer_attention_shape (const ReformerAttentionArgs *attention)
   return shape;
 }
 
+/* Of one round: so many products over the pairs of query and key that see each other, arrays [rows][T][heads * head_size] read or written. */
+static inline ReformerWork
+reformer_attention_work (const ReformerAttentionArgs  *attention,
+                         const ReformerAttentionShape *shape,
+                         int                           products,
+                         int                           arrays)
+{
+  const double size = (double) attention->heads * attention->rows * attention->head_size, T = attention->T, chunks = shape->chunks;
+  const double before = MIN (shape->before, chunks - 1), after = MIN (shape->after, chunks - 1);
+  double pairs = T * shape->window;
+
+  if (shape->chunks == 1 && attention->causal && attention->order.tensor == NULL)
+    pairs = T * (T + 1) / 2;
+  else if (!attention->circular) /* no window goes beyond the ends */
+    pairs = T * shape->chunk * (before + 1 + after - (before * (before + 1) + after * (after + 1)) / 2 / chunks);
+  return (ReformerWork) { 2 * products * size * pairs, sizeof (float) * arrays * size * T };
+}
+
 /* attention-simt.c */
 void reformer_attention_simt_forward  (ReformerRun             *run,
                                        const ReformerAttentionArgs *attention,

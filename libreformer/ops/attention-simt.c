@@ -110,7 +110,8 @@ key_norms (ReformerRun                 *run,
   norms = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) attention->heads, (gint64) attention->rows, (gint64) attention->T);
   REFORMER_LAUNCH (run, "simt/attention", options, "attention_key_norms",
                    reformer_grid_items (run->device, attention->T, attention->heads, attention->rows), REFORMER_SPAN (attention->q),
-                   REFORMER_SPAN (reformer_span (norms)), REFORMER_INT (attention->T), REFORMER_INT (attention->stride));
+                   REFORMER_SPAN (reformer_span (norms)), REFORMER_INT (attention->T), REFORMER_INT (attention->stride),
+                   REFORMER_WORK (0, sizeof (float) * attention->heads * attention->rows * (gsize) attention->T * attention->head_size));
   return g_steal_pointer (&norms);
 }
 
@@ -143,7 +144,8 @@ reformer_attention_simt_forward (ReformerRun                 *run,
     REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_forward", make_grid (attention, &shape, &tiles, tiles.m),
                      REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
                      REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (out), REFORMER_SPAN (stats),
-                     GEOMETRY (attention, &shape, round));
+                     GEOMETRY (attention, &shape, round),
+                     REFORMER_WORK_OF (reformer_attention_work (attention, &shape, 2, 3 + (attention->k.tensor != NULL) + (round > 0))));
 }
 
 void
@@ -157,7 +159,8 @@ reformer_attention_simt_deltas (ReformerRun                 *run,
 
   REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_deltas",
                    reformer_grid_items (run->device, attention->T, attention->heads, attention->rows), REFORMER_SPAN (out), REFORMER_SPAN (dout),
-                   REFORMER_SPAN (deltas), REFORMER_INT (attention->T), REFORMER_INT (attention->stride));
+                   REFORMER_SPAN (deltas), REFORMER_INT (attention->T), REFORMER_INT (attention->stride),
+                   REFORMER_WORK (0, sizeof (float) * 2 * attention->heads * attention->rows * (gsize) attention->T * attention->head_size));
 }
 
 void
@@ -179,11 +182,13 @@ reformer_attention_simt_backward (ReformerRun                 *run,
       REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_backward_queries", make_grid (attention, &shape, &tiles, tiles.m),
                        REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
                        REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (stats),
-                       REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq), GEOMETRY (attention, &shape, round));
+                       REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq), GEOMETRY (attention, &shape, round),
+                       REFORMER_WORK_OF (reformer_attention_work (attention, &shape, 3, 4 + (attention->k.tensor != NULL) + (round > 0))));
       REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_backward_keys", make_grid (attention, &shape, &tiles, tiles.n),
                        REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
                        REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (stats),
                        REFORMER_SPAN (deltas), REFORMER_SPAN (dout),
-                       REFORMER_SPAN (attention->k.tensor != NULL ? dk : dq), REFORMER_SPAN (dv), GEOMETRY (attention, &shape, round));
+                       REFORMER_SPAN (attention->k.tensor != NULL ? dk : dq), REFORMER_SPAN (dv), GEOMETRY (attention, &shape, round),
+                       REFORMER_WORK_OF (reformer_attention_work (attention, &shape, 4, 5 + 2 * (attention->k.tensor != NULL) + (round > 0 ? 2 : 0))));
     }
 }

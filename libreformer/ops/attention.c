@@ -186,7 +186,8 @@ reformer_attention_forward (ReformerRun             *run,
   for (int round = 0; round < a->rounds; round++)
     REFORMER_LAUNCH (run, FORWARD, tiles.options, "attention_forward", reformer_grid_tiles ((n + span - 1) / span, a->heads, a->rows),
                      REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
-                     REFORMER_SPAN (out), REFORMER_SPAN (stats), SHAPE_ARGS (round, span));
+                     REFORMER_SPAN (out), REFORMER_SPAN (stats), SHAPE_ARGS (round, span),
+                     REFORMER_WORK_OF (reformer_attention_work (a, &shape, 2, 3 + (a->k.tensor != NULL) + (round > 0))));
 }
 
 ReformerTensor *
@@ -208,7 +209,8 @@ reformer_attention_deltas (ReformerRun                 *run,
   else if (choose_tiles (run, a, &tiles))
     REFORMER_LAUNCH (run, FORWARD, tiles.options, "attention_delta", reformer_grid_items (run->device, a->T, a->heads, a->rows),
                      REFORMER_SPAN (out), REFORMER_SPAN (dout), REFORMER_SPAN (a->mask), REFORMER_SPAN (reformer_span (deltas)), REFORMER_INT (a->T),
-                     REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (flags_of (a)));
+                     REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (flags_of (a)),
+                     REFORMER_WORK (0, sizeof (float) * 2 * a->heads * a->rows * (gsize) a->T * a->head_size));
   return g_steal_pointer (&deltas);
 }
 
@@ -244,7 +246,8 @@ reformer_attention_backward (ReformerRun             *run,
         REFORMER_LAUNCH (run, CHAIN, tiles.options, "attention_backward_chain", reformer_grid_tiles ((shape.chunks + span - 1) / span, a->heads, a->rows),
                          REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
                          REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq),
-                         REFORMER_SPAN (a->k.tensor != NULL ? dk : dq), REFORMER_SPAN (dv), SHAPE_ARGS (round, span));
+                         REFORMER_SPAN (a->k.tensor != NULL ? dk : dq), REFORMER_SPAN (dv), SHAPE_ARGS (round, span),
+                         REFORMER_WORK_OF (reformer_attention_work (a, &shape, 5, 5 + 2 * (a->k.tensor != NULL) + (round > 0 ? 2 : 0))));
       return;
     }
   for (int round = 0; round < a->rounds; round++)
@@ -255,11 +258,13 @@ reformer_attention_backward (ReformerRun             *run,
       REFORMER_LAUNCH (run, BACKWARD, tiles.options, "attention_backward_queries",
                        reformer_grid_tiles ((n_queries + span_queries - 1) / span_queries, a->heads, a->rows),
                        REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
-                       REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq), SHAPE_ARGS (round, span_queries));
+                       REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq), SHAPE_ARGS (round, span_queries),
+                       REFORMER_WORK_OF (reformer_attention_work (a, &shape, 3, 4 + (a->k.tensor != NULL) + (round > 0))));
       REFORMER_LAUNCH (run, BACKWARD, tiles.options, "attention_backward_keys",
                        reformer_grid_tiles ((n_keys + span_keys - 1) / span_keys, a->heads, a->rows),
                        REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
                        REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (a->k.tensor != NULL ? dk : dq),
-                       REFORMER_SPAN (dv), SHAPE_ARGS (round, span_keys));
+                       REFORMER_SPAN (dv), SHAPE_ARGS (round, span_keys),
+                       REFORMER_WORK_OF (reformer_attention_work (a, &shape, 4, 5 + 2 * (a->k.tensor != NULL) + (round > 0 ? 2 : 0))));
     }
 }

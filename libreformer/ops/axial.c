@@ -90,7 +90,8 @@ reformer_axial_forward (ReformerRun           *run,
                      REFORMER_INT (axial->shape[i]), REFORMER_INT (axial->dims[i]), REFORMER_ULONG (axes[i].stride), REFORMER_SPAN (x),
                      REFORMER_INT (width), REFORMER_INT (axes[i].column), REFORMER_ROWS_ARGS (rows), REFORMER_INT (tokens),
                      REFORMER_SPAN (reformer_span (factors.tensor)), REFORMER_INT (factors.drop), REFORMER_INT (factors.n),
-                     REFORMER_ULONG (factors.stride));
+                     REFORMER_ULONG (factors.stride),
+                     REFORMER_WORK (0, sizeof (float) * 2 * rows->count * axial->dims[i]));
   g_clear_object (&factors.tensor);
 }
 
@@ -128,14 +129,16 @@ reformer_axial_backward (ReformerRun           *run,
                          REFORMER_INT (axial->dims[i]), REFORMER_ULONG (axes[i].stride), REFORMER_SPAN (d1), REFORMER_SPAN (d2),
                          REFORMER_INT (d2.tensor != NULL), REFORMER_INT (width), REFORMER_INT (axes[i].column), REFORMER_INT (rows->count),
                          REFORMER_INT (rows->T), REFORMER_SPAN (reformer_span (factors.tensor)), REFORMER_INT (factors.drop),
-                         REFORMER_INT (factors.n), REFORMER_ULONG (factors.stride));
+                         REFORMER_INT (factors.n), REFORMER_ULONG (factors.stride),
+                         REFORMER_WORK (0, sizeof (float) * (d2.tensor != NULL ? 2 : 1) * rows->count * axial->dims[i]));
       else
         REFORMER_LAUNCH (run, "axial", NULL, "axial_backward_any", reformer_grid_tasks (run->device, columns, classes, 1),
                          REFORMER_SPAN (positions), REFORMER_SPAN (dweights[i]), REFORMER_INT (axial->shape[i]),
                          REFORMER_INT (axial->dims[i]), REFORMER_ULONG (axes[i].stride), REFORMER_INT (classes), REFORMER_SPAN (d1),
                          REFORMER_SPAN (d2), REFORMER_INT (d2.tensor != NULL), REFORMER_INT (width), REFORMER_INT (axes[i].column),
                          REFORMER_INT (rows->count), REFORMER_INT (rows->T), REFORMER_SPAN (reformer_span (factors.tensor)),
-                         REFORMER_INT (factors.drop), REFORMER_INT (factors.n), REFORMER_ULONG (factors.stride));
+                         REFORMER_INT (factors.drop), REFORMER_INT (factors.n), REFORMER_ULONG (factors.stride),
+                         REFORMER_WORK (0, sizeof (float) * (d2.tensor != NULL ? 2 : 1) * rows->count * axial->dims[i]));
     }
   g_clear_object (&factors.tensor);
 }

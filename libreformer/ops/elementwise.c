@@ -16,7 +16,8 @@ reformer_scale (ReformerRun   *run,
 
   REFORMER_LAUNCH (run, "elementwise", NULL, "scale", reformer_grid_tasks (run->device, reformer_divide_up (n, span), 1, 1),
                    REFORMER_SPAN (x), REFORMER_SPAN (y), REFORMER_ULONG (n), REFORMER_INT (span), REFORMER_INT (store),
-                   REFORMER_FLOAT (a));
+                   REFORMER_FLOAT (a),
+                   REFORMER_WORK (0, sizeof (float) * (store == REFORMER_STORE_SET ? 2 : 3) * n));
 }
 
 void
@@ -47,5 +48,6 @@ reformer_copy_columns (ReformerRun  *run,
 
   REFORMER_LAUNCH (run, "elementwise", NULL, "copy_columns", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
                    REFORMER_SPAN (x), REFORMER_INT (ldx), REFORMER_SPAN (y), REFORMER_INT (ldy), REFORMER_INT (width), REFORMER_INT (count),
-                   REFORMER_INT (rows));
+                   REFORMER_INT (rows),
+                   REFORMER_WORK (0, sizeof (float) * 2 * count * width));
 }

@@ -18,7 +18,8 @@ reformer_embedding_forward (ReformerRun           *run,
   REFORMER_LAUNCH (run, "embedding", NULL, "embedding_forward",
                    reformer_grid_tasks (run->device, reformer_divide_up (rows->count, tokens), 1, 1), REFORMER_SPAN (ids),
                    REFORMER_SPAN (weight), REFORMER_SPAN (y), REFORMER_INT (width), REFORMER_ROWS_ARGS (rows), REFORMER_INT (tokens),
-                   REFORMER_INT (store), REFORMER_DROPOUT_ARGS (dropout));
+                   REFORMER_INT (store), REFORMER_DROPOUT_ARGS (dropout),
+                   REFORMER_WORK (0, sizeof (float) * (store == REFORMER_STORE_SET ? 1 : 2) * rows->count * width));
 }
 
 void
@@ -41,7 +42,8 @@ reformer_embedding_backward (ReformerRun           *run,
   REFORMER_LAUNCH (run, "embedding", NULL, "embedding_backward", reformer_grid_tasks (run->device, columns, classes, 1),
                    REFORMER_SPAN (ids), REFORMER_SPAN (d1), REFORMER_SPAN (d2), REFORMER_INT (d2.tensor != NULL),
                    REFORMER_SPAN (dweight), REFORMER_INT (vocabulary), REFORMER_INT (width), REFORMER_ROWS_ARGS (rows),
-                   REFORMER_INT (classes), REFORMER_DROPOUT_ARGS (dropout));
+                   REFORMER_INT (classes), REFORMER_DROPOUT_ARGS (dropout),
+                   REFORMER_WORK (0, sizeof (float) * (d2.tensor != NULL ? 2 : 1) * rows->count * width));
 }
 
 void
@@ -54,5 +56,6 @@ reformer_positions_fill (ReformerRun        *run,
 
   REFORMER_LAUNCH (run, "embedding", NULL, "positions_fill",
                    reformer_grid_tasks (run->device, reformer_divide_up (rows->count, tokens), 1, 1), REFORMER_SPAN (positions),
-                   REFORMER_ULONG (start), REFORMER_ROWS_ARGS (rows), REFORMER_INT (tokens));
+                   REFORMER_ULONG (start), REFORMER_ROWS_ARGS (rows), REFORMER_INT (tokens),
+                   REFORMER_WORK (0, sizeof (gint32) * rows->count));
 }

@@ -68,7 +68,8 @@ reformer_hash (ReformerRun        *run,
 {
   const gboolean masked = hash->mask.tensor != NULL;
   int factors[REFORMER_MAX_FACTORS] = { 0 };
-  gint64 n_buckets = 1;
+  gint64 n_buckets = 1, columns = 0;
+  gsize tokens;
   g_autoptr (ReformerTensor) packed = NULL;
   char options[REFORMER_TUNING_OPTIONS];
 
@@ -76,6 +77,7 @@ reformer_hash (ReformerRun        *run,
     {
       factors[i] = hash->factors[i];
       n_buckets *= factors[i];
+      columns += factors[i] / 2;
       if (n_buckets > G_MAXUINT16)
         {
           reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT,
@@ -84,6 +86,7 @@ reformer_hash (ReformerRun        *run,
         }
     }
 
+  tokens = (gsize) hash->heads * hash->rows * hash->T;
   packed = pack_rotations (run, hash, factors);
   if (reformer_device_is_wide (run->device))
     {
@@ -94,7 +97,8 @@ reformer_hash (ReformerRun        *run,
                        REFORMER_INT (hash->T), REFORMER_INT (hash->stride), REFORMER_INT (hash->rounds), REFORMER_INT (padded_columns (hash)),
                        REFORMER_INT4 (factors[0], factors[1], factors[2], factors[3]),
                        REFORMER_INT4 (factors[4], factors[5], factors[6], factors[7]),
-                       REFORMER_INT (WIDE_BLOCK), REFORMER_INT (masked), REFORMER_INT (n_buckets));
+                       REFORMER_INT (WIDE_BLOCK), REFORMER_INT (masked), REFORMER_INT (n_buckets),
+                       REFORMER_WORK (2.0 * tokens * hash->rounds * hash->head_size * columns, tokens * (sizeof (float) * hash->head_size + sizeof (guint16) * hash->rounds)));
     }
   else
     {
@@ -107,6 +111,7 @@ reformer_hash (ReformerRun        *run,
                        REFORMER_INT (hash->T), REFORMER_INT (hash->stride), REFORMER_INT (hash->rounds), REFORMER_INT (padded_columns (hash)),
                        REFORMER_INT4 (factors[0], factors[1], factors[2], factors[3]),
                        REFORMER_INT4 (factors[4], factors[5], factors[6], factors[7]),
-                       REFORMER_INT (masked), REFORMER_INT (n_buckets));
+                       REFORMER_INT (masked), REFORMER_INT (n_buckets),
+                       REFORMER_WORK (2.0 * tokens * hash->rounds * hash->head_size * columns, tokens * (sizeof (float) * hash->head_size + sizeof (guint16) * hash->rounds)));
     }
 }

@@ -17,5 +17,6 @@ reformer_cross_entropy (ReformerRun  *run,
 
   REFORMER_LAUNCH (run, "loss", NULL, "cross_entropy", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
                    REFORMER_SPAN (logits), REFORMER_INT (ld), REFORMER_SPAN (labels), REFORMER_SPAN (losses), REFORMER_INT (count),
-                   REFORMER_INT (classes), REFORMER_FLOAT (scale), REFORMER_INT (rows));
+                   REFORMER_INT (classes), REFORMER_FLOAT (scale), REFORMER_INT (rows),
+                   REFORMER_WORK (0, sizeof (float) * 2 * count * classes));
 }

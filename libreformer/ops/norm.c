@@ -22,7 +22,8 @@ reformer_norm_forward (ReformerRun        *run,
   REFORMER_LAUNCH (run, "norm", NULL, "norm_forward", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
                    REFORMER_SPAN (norm->x1), REFORMER_SPAN (norm->x2), REFORMER_INT (norm->ldx), REFORMER_INT (norm->width),
                    REFORMER_INT (parts), REFORMER_SPAN (norm->weight), REFORMER_SPAN (norm->bias), REFORMER_FLOAT (norm->eps),
-                   REFORMER_INT (count), REFORMER_INT (rows), REFORMER_SPAN (y), REFORMER_INT (ldy));
+                   REFORMER_INT (count), REFORMER_INT (rows), REFORMER_SPAN (y), REFORMER_INT (ldy),
+                   REFORMER_WORK (0, sizeof (float) * 2 * count * parts * norm->width));
 }
 
 /* Columns a work-item sums: all that fit, as long as the blocks alone give every unit several items. */
@@ -72,7 +73,8 @@ reformer_norm_backward (ReformerRun        *run,
                    REFORMER_SPAN (norm->x1), REFORMER_SPAN (norm->x2), REFORMER_INT (norm->ldx), REFORMER_INT (norm->width),
                    REFORMER_INT (parts), REFORMER_SPAN (norm->weight), REFORMER_FLOAT (norm->eps), REFORMER_INT (count),
                    REFORMER_INT (rows), REFORMER_SPAN (dy), REFORMER_INT (lddy), REFORMER_SPAN (dx1), REFORMER_SPAN (dx2),
-                   REFORMER_INT (lddx), REFORMER_INT (store), REFORMER_SPAN (reformer_span (statistics)), REFORMER_INT (keep));
+                   REFORMER_INT (lddx), REFORMER_INT (store), REFORMER_SPAN (reformer_span (statistics)), REFORMER_INT (keep),
+                   REFORMER_WORK (0, sizeof (float) * (store == REFORMER_STORE_SET ? 3 : 4) * count * all));
   if (!keep)
     return;
 
@@ -80,7 +82,8 @@ reformer_norm_backward (ReformerRun        *run,
   REFORMER_LAUNCH (run, "norm", NULL, "norm_sums", reformer_grid_tasks (run->device, reformer_divide_up (norm->width, group), blocks, parts),
                    REFORMER_SPAN (norm->x1), REFORMER_SPAN (norm->x2), REFORMER_INT (norm->ldx), REFORMER_INT (norm->width),
                    REFORMER_INT (parts), REFORMER_INT (count), REFORMER_INT (REFORMER_BLOCK), REFORMER_INT (group), REFORMER_SPAN (dy),
-                   REFORMER_INT (lddy), REFORMER_SPAN (reformer_span (statistics)), REFORMER_SPAN (reformer_span (sums)));
+                   REFORMER_INT (lddy), REFORMER_SPAN (reformer_span (statistics)), REFORMER_SPAN (reformer_span (sums)),
+                   REFORMER_WORK (0, sizeof (float) * 2 * count * all));
   for (int which = 0; which < 2; which++)
     {
       const ReformerSpan to = which == 0 ? dweight : dbias;
@@ -88,6 +91,7 @@ reformer_norm_backward (ReformerRun        *run,
       if (to.tensor != NULL)
         REFORMER_LAUNCH (run, "norm", NULL, "norm_join", reformer_grid_items (run->device, all, 1, 1),
                          REFORMER_SPAN (reformer_span (sums)), REFORMER_INT (which), REFORMER_INT (all), REFORMER_INT (blocks),
-                         REFORMER_SPAN (to));
+                         REFORMER_SPAN (to),
+                         REFORMER_WORK (0, sizeof (float) * blocks * all));
     }
 }

@@ -42,7 +42,8 @@ reformer_step_adamw (ReformerRun             *run,
           REFORMER_SPAN (w), REFORMER_SPAN (g), REFORMER_SPAN (m), REFORMER_SPAN (v), REFORMER_ULONG (n), REFORMER_INT (span),
           REFORMER_FLOAT (step->scale), REFORMER_FLOAT (1.0 - step->beta1), REFORMER_FLOAT (step->beta2),
           REFORMER_FLOAT (1.0 - step->beta2), REFORMER_FLOAT (1.0 / sqrt (rest2)), REFORMER_FLOAT (step->epsilon),
-          REFORMER_FLOAT (step->learning_rate / rest1), REFORMER_FLOAT (step->learning_rate * step->weight_decay));
+          REFORMER_FLOAT (step->learning_rate / rest1), REFORMER_FLOAT (step->learning_rate * step->weight_decay),
+          REFORMER_WORK (0, sizeof (float) * 7 * n));
 }
 
 void
@@ -58,7 +59,8 @@ reformer_step_sgd (ReformerRun           *run,
   LAUNCH (run, "sgd", reformer_grid_tasks (run->device, reformer_divide_up (n, span), 1, 1),
           REFORMER_SPAN (w), REFORMER_SPAN (g), REFORMER_SPAN (v), REFORMER_ULONG (n), REFORMER_INT (span),
           REFORMER_FLOAT (step->scale), REFORMER_FLOAT (step->momentum), REFORMER_FLOAT (step->learning_rate),
-          REFORMER_FLOAT (step->weight_decay));
+          REFORMER_FLOAT (step->weight_decay),
+          REFORMER_WORK (0, sizeof (float) * (v.tensor != NULL ? 5 : 3) * n));
 }
 
 /* Joins the sums of squares of an update and of w, `parts` of each, to factors. */
@@ -112,16 +114,19 @@ reformer_step_adafactor_matrix (ReformerRun                 *run,
 
   LAUNCH (run, "adafactor_squares", reformer_grid_tasks (run->device, tiles, 1, 1), REFORMER_SPAN (w), REFORMER_SPAN (g), REFORMER_ULONG (rows),
           REFORMER_INT (columns), REFORMER_FLOAT (step->scale), REFORMER_INT (step->relative), REFORMER_SPAN (row_sums), REFORMER_SPAN (column_sums),
-          REFORMER_SPAN (weight_sums));
+          REFORMER_SPAN (weight_sums),
+          REFORMER_WORK (0, sizeof (float) * (step->relative ? 2 : 1) * rows * (gsize) columns));
   LAUNCH (run, "adafactor_means", reformer_grid_tasks (run->device, down + vectors, 1, 1), REFORMER_SPAN (row_sums), REFORMER_SPAN (column_sums),
           REFORMER_ULONG (rows), REFORMER_INT (columns), REFORMER_FLOAT (step->beta), REFORMER_FLOAT (1.0 - step->beta), REFORMER_FLOAT (step->epsilon),
           REFORMER_SPAN (row), REFORMER_SPAN (column), REFORMER_SPAN (roots), REFORMER_SPAN (block_sums));
   LAUNCH (run, "adafactor_row_mean", reformer_grid_tiles (1, 1, 1), REFORMER_SPAN (block_sums), REFORMER_ULONG (rows), REFORMER_SPAN (factors));
   LAUNCH (run, "adafactor_updates", reformer_grid_tasks (run->device, tiles, 1, 1), REFORMER_SPAN (g), REFORMER_ULONG (rows), REFORMER_INT (columns),
-          REFORMER_FLOAT (step->scale), REFORMER_SPAN (row), REFORMER_SPAN (roots), REFORMER_SPAN (factors), REFORMER_SPAN (update_sums));
+          REFORMER_FLOAT (step->scale), REFORMER_SPAN (row), REFORMER_SPAN (roots), REFORMER_SPAN (factors), REFORMER_SPAN (update_sums),
+          REFORMER_WORK (0, sizeof (float) * rows * (gsize) columns));
   join_factors (run, step, update_sums, weight_sums, tiles, rows * (gsize) columns, factors);
   LAUNCH (run, "adafactor_matrix", reformer_grid_tasks (run->device, tiles, 1, 1), REFORMER_SPAN (w), REFORMER_SPAN (g), REFORMER_ULONG (rows),
-          REFORMER_INT (columns), REFORMER_FLOAT (step->scale), REFORMER_SPAN (row), REFORMER_SPAN (roots), REFORMER_SPAN (factors));
+          REFORMER_INT (columns), REFORMER_FLOAT (step->scale), REFORMER_SPAN (row), REFORMER_SPAN (roots), REFORMER_SPAN (factors),
+          REFORMER_WORK (0, sizeof (float) * 3 * rows * (gsize) columns));
 }
 
 void
@@ -139,10 +144,12 @@ reformer_step_adafactor_vector (ReformerRun                 *run,
 
   LAUNCH (run, "adafactor_vector_squares", reformer_grid_tasks (run->device, parts, 1, 1), REFORMER_SPAN (w), REFORMER_SPAN (g), REFORMER_SPAN (v),
           REFORMER_ULONG (n), REFORMER_FLOAT (step->scale), REFORMER_FLOAT (step->beta), REFORMER_FLOAT (1.0 - step->beta), REFORMER_FLOAT (step->epsilon),
-          REFORMER_SPAN (update_sums), REFORMER_SPAN (weight_sums));
+          REFORMER_SPAN (update_sums), REFORMER_SPAN (weight_sums),
+          REFORMER_WORK (0, sizeof (float) * 4 * n));
   join_factors (run, step, update_sums, weight_sums, parts, n, factors);
   LAUNCH (run, "adafactor_vector", reformer_grid_tasks (run->device, parts, 1, 1), REFORMER_SPAN (w), REFORMER_SPAN (g), REFORMER_SPAN (v), REFORMER_ULONG (n),
-          REFORMER_FLOAT (step->scale), REFORMER_SPAN (factors));
+          REFORMER_FLOAT (step->scale), REFORMER_SPAN (factors),
+          REFORMER_WORK (0, sizeof (float) * 4 * n));
 }
 
 gsize
@@ -159,5 +166,6 @@ reformer_sum_squares (ReformerRun  *run,
                       ReformerSpan  sums)
 {
   LAUNCH (run, "sum_squares", reformer_grid_tasks (run->device, reformer_divide_up (n, blocks_of (run->device)->block), 1, 1), REFORMER_SPAN (x),
-                   REFORMER_ULONG (n), REFORMER_SPAN (sums));
+                   REFORMER_ULONG (n), REFORMER_SPAN (sums),
+                   REFORMER_WORK (0, sizeof (float) * n));
 }

@@ -87,8 +87,18 @@ reformer_product_pack (ReformerRun *run,
   packed = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) panels, (gint64) k, (gint64) wide.nr);
   REFORMER_LAUNCH (run, "wide/product", wide.options, transpose ? "product_pack_transposed" : "product_pack",
                    reformer_grid_tiles (panels, up (k, KC), 1),
-                   REFORMER_SPAN (w), REFORMER_SPAN (reformer_span (packed)), REFORMER_INT (n), REFORMER_INT (k), REFORMER_INT (ldw));
+                   REFORMER_SPAN (w), REFORMER_SPAN (reformer_span (packed)), REFORMER_INT (n), REFORMER_INT (k), REFORMER_INT (ldw),
+                   REFORMER_WORK (0, sizeof (float) * 2.0 * n * k));
   return packed;
+}
+
+/* m x n results of k terms each. */
+static ReformerWork
+work_of (const ReformerProduct *p)
+{
+  const double m = p->m, n = p->n, k = p->k;
+
+  return (ReformerWork) { 2 * m * n * k, sizeof (float) * (m * k + n * k + (p->store == REFORMER_STORE_SET ? 1 : 2) * m * n) };
 }
 
 static void
@@ -101,7 +111,8 @@ wide_rows_few (ReformerRun           *run,
                    REFORMER_SPAN (p->x), REFORMER_SPAN (p->w), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
                    REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k),
                    REFORMER_INT (p->ldx), REFORMER_INT (p->ldw), REFORMER_INT (p->ldy),
-                   REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
+                   REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL),
+                   REFORMER_WORK_OF (work_of (p)));
 }
 
 static void
@@ -127,7 +138,8 @@ wide_rows (ReformerRun           *run,
     {
       REFORMER_LAUNCH (run, "wide/product", wide.options, "product_row", reformer_grid_tiles (up (panels, 4), 1, 1),
                        REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
-                       REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
+                       REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL),
+                       REFORMER_WORK_OF (work_of (p)));
       return;
     }
   /* Panels of one group stay in the second-level cache; rows and panels shrink until every unit has several groups. */
@@ -140,7 +152,8 @@ wide_rows (ReformerRun           *run,
   REFORMER_LAUNCH (run, "wide/product", wide.options, "product_rows", reformer_grid_tiles (up (m, mb), up (panels, pb), 1),
                    REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
                    REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->ldx), REFORMER_INT (p->ldy),
-                   REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL), REFORMER_INT (mb), REFORMER_INT (pb));
+                   REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL), REFORMER_INT (mb), REFORMER_INT (pb),
+                   REFORMER_WORK_OF (work_of (p)));
 }
 
 /* The simt dialect. */
@@ -210,7 +223,8 @@ simt_rows_plain (ReformerRun           *run,
                    REFORMER_SPAN (p->x), REFORMER_SPAN (p->w), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
                    REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k),
                    REFORMER_INT (p->ldx), REFORMER_INT (p->ldw), REFORMER_INT (p->ldy),
-                   REFORMER_INT (p->transpose), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
+                   REFORMER_INT (p->transpose), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL),
+                   REFORMER_WORK_OF (work_of (p)));
 }
 
 /* The weights' gradient stays with our kernel, which works on several blocks of tokens side by side: one block alone is too little for a GPU. */
@@ -304,7 +318,8 @@ join (ReformerRun    *run,
   REFORMER_LAUNCH (run, wide ? "wide/product" : "simt/product", wide ? w.options : s.options, "product_join",
                    wide ? reformer_grid_tiles (up (m, 8), up (n, 512), 1) : reformer_grid_items (run->device, n, m, 1),
                    REFORMER_SPAN (reformer_span (parts)), REFORMER_SPAN (g),
-                   REFORMER_INT (m), REFORMER_INT (n), REFORMER_INT (ldg), REFORMER_INT (blocks));
+                   REFORMER_INT (m), REFORMER_INT (n), REFORMER_INT (ldg), REFORMER_INT (blocks),
+                   REFORMER_WORK (0, sizeof (float) * (blocks + 2) * m * n));
 }
 
 /* The gradient of weights: either a group adds all blocks of its tile to g, or every block has groups of its own, whose sums are joined
@@ -349,7 +364,8 @@ wide_tokens (ReformerRun *run,
                        REFORMER_SPAN (reformer_span (parts)), REFORMER_SPAN (g),
                        REFORMER_INT (m), REFORMER_INT (n), REFORMER_ULONG (tokens),
                        REFORMER_INT (ldy), REFORMER_INT (ldx), REFORMER_INT (ldg),
-                       REFORMER_INT (mb), REFORMER_INT (nb), REFORMER_INT (side));
+                       REFORMER_INT (mb), REFORMER_INT (nb), REFORMER_INT (side),
+                       REFORMER_WORK (2.0 * m * n * tokens, sizeof (float) * (1.0 * tokens * (m + n) + (side ? (double) blocks : 2.0) * m * n)));
       if (side)
         join (run, parts, g, m, n, ldg, blocks);
     }
@@ -384,7 +400,8 @@ simt_tokens (ReformerRun *run,
                        REFORMER_SPAN (reformer_span_add (y, first * ldy)), REFORMER_SPAN (reformer_span_add (x, first * ldx)),
                        REFORMER_SPAN (side ? reformer_span (parts) : REFORMER_NOTHING), REFORMER_SPAN (g),
                        REFORMER_INT (m), REFORMER_INT (n), REFORMER_ULONG (tokens),
-                       REFORMER_INT (ldy), REFORMER_INT (ldx), REFORMER_INT (ldg), REFORMER_INT (side));
+                       REFORMER_INT (ldy), REFORMER_INT (ldx), REFORMER_INT (ldg), REFORMER_INT (side),
+                       REFORMER_WORK (2.0 * m * n * tokens, sizeof (float) * (1.0 * tokens * (m + n) + (side ? (double) blocks : 2.0) * m * n)));
       if (side)
         join (run, parts, g, m, n, ldg, blocks);
     }
@@ -436,7 +453,8 @@ reformer_product_sum (ReformerRun *run,
 
           REFORMER_LAUNCH (run, "wide/product", wide.options, "product_sum", reformer_grid_tiles (blocks, up (n, 512), 1),
                            REFORMER_SPAN (from), REFORMER_SPAN (reformer_span (parts)),
-                           REFORMER_INT (n), REFORMER_ULONG (tokens), REFORMER_INT (ldx));
+                           REFORMER_INT (n), REFORMER_ULONG (tokens), REFORMER_INT (ldx),
+                           REFORMER_WORK (0, sizeof (float) * tokens * n));
         }
       else
         {
@@ -445,7 +463,8 @@ reformer_product_sum (ReformerRun *run,
           REFORMER_LAUNCH (run, "simt/product", simt.options, "product_sum",
                            reformer_grid_groups (up (n, simt.side), blocks, 1, simt.side, simt.side),
                            REFORMER_SPAN (from), REFORMER_SPAN (reformer_span (parts)),
-                           REFORMER_INT (n), REFORMER_ULONG (tokens), REFORMER_INT (ldx));
+                           REFORMER_INT (n), REFORMER_ULONG (tokens), REFORMER_INT (ldx),
+                           REFORMER_WORK (0, sizeof (float) * tokens * n));
         }
       join (run, parts, g, 1, n, n, blocks);
     }

@@ -13,6 +13,7 @@ static const ToolVerb *const verbs[] = {
   &tool_verb_info,
   &tool_verb_plan,
   &tool_verb_devices,
+  &tool_verb_bench,
 };
 
 static void

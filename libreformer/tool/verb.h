@@ -27,6 +27,7 @@ typedef struct
                     char **argv); /* argv[0] is the verb; returns the exit status */
 } ToolVerb;
 
+extern const ToolVerb tool_verb_bench;
 extern const ToolVerb tool_verb_devices;
 extern const ToolVerb tool_verb_evaluate;
 extern const ToolVerb tool_verb_generate;

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <libreformer/models/reformer-config.h>
+
+/* The arithmetic of a configuration, in one place: what `reformer bench` and the tests of speed hold times against. */
+
+typedef struct
+{
+  double products;  /* of the stack's linear layers */
+  double head;
+  double hash;
+  double attention; /* 2 products: scores, and weights with values */
+} Count;
+
+/* Pairs of a query and a key that chunks see; masked ones count, for an order that is found by hashing leaves none out. */
+static double
+count_pairs (gint64   length,
+             gint64   chunk,
+             gint64   before,
+             gint64   after,
+             gboolean circular)
+{
+  const gint64 chunks = length / chunk;
+  double seen = (double) (before + 1 + after) * chunks;
+
+  if (!circular) /* what would lie before the first and behind the last chunk */
+    {
+      const double b = MIN (before, chunks - 1), a = MIN (after, chunks - 1);
+
+      seen = (double) chunks * (b + 1 + a) - b * (b + 1) / 2 - a * (a + 1) / 2;
+    }
+  return seen * chunk * (length / (double) chunks);
+}
+
+static void
+count_layer (ReformerConfig *self,
+             const char     *kind,
+             gint64          length,
+             Count          *count)
+{
+  const gboolean lsh = g_str_equal (kind, "lsh"), local = g_str_equal (kind, "local");
+  const double size = (double) reformer_config_get_num_attention_heads (self) * reformer_config_get_attention_head_size (self);
+  const double hidden = reformer_config_get_hidden_size (self);
+  const gint64 chunk = lsh ? reformer_config_get_lsh_attn_chunk_length (self) : local ? reformer_config_get_local_attn_chunk_length (self) : length;
+  double pairs;
+
+  /* queries and keys are one projection in an LSH layer */
+  count->products += length * 2 * hidden * ((lsh ? 3 : 4) * size + 2.0 * reformer_config_get_feed_forward_size (self));
+
+  if (length <= chunk) /* one chunk: everything sees everything; a layer of full attention leaves out what is later */
+    pairs = !lsh && !local && reformer_config_get_is_decoder (self) ? length * (length + 1.0) / 2 : (double) length * length;
+  else if (lsh)
+    {
+      const double rounds = reformer_config_get_num_hashes (self);
+      gsize n;
+      g_autofree int *factors = reformer_config_get_bucket_factors (self, &n);
+      double columns = 0;
+
+      for (gsize i = 0; i < n; i++)
+        columns += factors[i] / 2;
+      count->hash += length * 2 * size * rounds * columns;
+      pairs = rounds * count_pairs (length, chunk, reformer_config_get_lsh_num_chunks_before (self), reformer_config_get_lsh_num_chunks_after (self), TRUE);
+    }
+  else
+    pairs = count_pairs (length, chunk, reformer_config_get_local_num_chunks_before (self), reformer_config_get_local_num_chunks_after (self),
+                         reformer_config_get_local_attn_circular (self));
+  count->attention += 4 * size * pairs;
+}
+
+/**
+ * reformer_config_count_operations:
+ * @self: a configuration
+ * @length: tokens of a sequence, T
+ * @gradients: %TRUE for [method@Model.compute_gradients], %FALSE for [method@Model.forward]
+ * @keep: what the backward pass finds; anything but `everything` and `auto` computes the stack twice. Without @gradients it does not matter
+ *
+ * Counts the floating point operations that one sequence needs, a multiplication and an addition being two.
+ *
+ * Counted are the matrix products: projections, feed-forward and language head (one product forward, two backward), the rotations that hash tokens to buckets (once),
+ * and attention (scores and values: two products forward, five backward, because the scores are computed again). Every query counts with every key of its window, masked
+ * or not; full causal attention counts the keys up to the query. Where the stack is computed twice, its projections, feed-forward and attention count once more.
+ * Norms, activations, embeddings, softmax, the loss, padding and the optimizer do not count.
+ *
+ * For example the preset `bench-lsh`, with positions for 16,384 tokens, needs 10.6 million operations a token forward, 32.4 with gradients, and 42.6 where nothing
+ * is kept.
+ *
+ * Returns: the number of operations
+ */
+double
+reformer_config_count_operations (ReformerConfig *self,
+                                  gint64          length,
+                                  gboolean        gradients,
+                                  ReformerKeep    keep)
+{
+  const char *const *kinds;
+  Count count = { 0 };
+  double again;
+
+  g_return_val_if_fail (REFORMER_IS_CONFIG (self), 0);
+  g_return_val_if_fail (length >= 0, 0);
+
+  if (length == 0)
+    return 0;
+  kinds = reformer_config_get_attn_layers (self);
+  for (guint i = 0; i < reformer_config_get_n_layers (self); i++)
+    count_layer (self, kinds[i], length, &count);
+  if (reformer_config_get_head (self) == REFORMER_HEAD_LANGUAGE)
+    count.head = length * 4.0 * reformer_config_get_hidden_size (self) * reformer_config_get_vocab_size (self);
+
+  if (!gradients)
+    return count.products + count.head + count.hash + count.attention;
+  again = keep == REFORMER_KEEP_INPUTS || keep == REFORMER_KEEP_NOTHING ? count.products + count.attention : 0;
+  return 3 * (count.products + count.head) + count.hash + 3.5 * count.attention + again;
+}
