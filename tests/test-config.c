@@ -362,7 +362,7 @@ test_axial_widths (void)
   g_assert_nonnull (strstr (error->message, "hidden_size is 1, at least 2"));
 }
 
-/* The examples of transformers' rule, and its ends. */
+/* The examples of transformers' rule, and its ends; from 128 on there are two factors. */
 static void
 test_buckets (void)
 {
@@ -371,11 +371,11 @@ test_buckets (void)
     int positions, max_positions, chunk;
     int factors[2];
   } cases[] = {
-    { 128, 4096, 64, { 4 } },          { 1024, 4096, 64, { 32 } },            { 4096, 4096, 64, { 128 } },
+    { 128, 4096, 64, { 4 } },          { 1024, 4096, 64, { 32 } },            { 4096, 4096, 64, { 8, 16 } },
     { 16384, 524288, 64, { 16, 32 } }, { 65536, 524288, 64, { 32, 64 } },     { 524288, 524288, 64, { 128, 128 } },
     { 16384, 16384, 64, { 16, 32 } },  { 64, 64, 8, { 16 } },                 { 5, 4096, 64, { 2 } },
     { 64, 4096, 64, { 2 } },           { 3 * 64, 4096, 64, { 4 } },           { 1 << 20, 1 << 20, 64, { 128, 256 } },
-    { 1 << 30, 1 << 30, 64, { 128, 256 } }, { 1 << 24, 1, 64, { 128, 256 } }, { 65536, 65536, 256, { 512 } },
+    { 1 << 30, 1 << 30, 64, { 128, 256 } }, { 1 << 24, 1, 64, { 128, 256 } }, { 65536, 65536, 256, { 16, 32 } }, { 2048, 4096, 64, { 64 } },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
