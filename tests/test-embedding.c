@@ -51,7 +51,7 @@ test_reference (void)
 
   test_fill (values, 30, 1);
   for (int i = 0; i < 30; i++)
-    (i < 12 ? weight : dy - 12)[i] = (double) values[i];
+    *(i < 12 ? &weight[i] : &dy[i - 12]) = (double) values[i];
   reference_backward (&s, ids, dy, dweight);
   for (int i = 0; i < 12; i++)
     {
