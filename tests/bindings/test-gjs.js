@@ -109,6 +109,43 @@ run('gjs', {
         check([...model.get_stack()].length === 8 && [...model.get_parameters()].length === 53 && [...new Reformer.DeviceList()].length > 0, 'lengths');
     },
 
+    'promises'() {
+        const [, bytes] = GLib.file_get_contents(GLib.getenv('REFORMER_GIR'));
+        let name = null, pairs = 0;
+        for (const [, kind, found] of new TextDecoder().decode(bytes).matchAll(/<(class|method) name="(\w+)"/g)) {
+            name = kind === 'class' ? found : name;
+            if (kind === 'method' && found.endsWith('_async')) {
+                check(Object.hasOwn(Reformer[name].prototype, `_original_${found}`), `${name}.${found} gives no promise`);
+                pairs++;
+            }
+        }
+        check(pairs >= 4, `${pairs} pairs`);
+    },
+
+    'texts'() {
+        for (const [thing, wanted] of [
+            [ids, /^\[Reformer.Tensor: Tensor int32 \[1, 64\] on /], [device, /^\[Reformer.Device: /], [config(), /^\[Reformer.Config: .*"vocab_size": 40/],
+            [model, /^\[Reformer.Model: 4 layers, hidden size 32, on /], [model.get_stack(), /^\[Reformer.Stack: layers.0.attention, layers.0.feed_forward, /],
+            [new Reformer.Linear({device, inFeatures: 3, outFeatures: 2}), /^\[Reformer.Linear: weight \[2, 3\], bias \[2\]\]$/],
+            [[...model.get_parameters()][52], /^\[Reformer.Parameter: lm_head.bias \[40\]\]$/], [new Reformer.TrainingRecord(), /^\[Reformer.TrainingRecord: step 0: loss /],
+            [new Reformer.Evaluation(), /^\[Reformer.Evaluation: step 0: loss .* bits\]$/], [model.estimate_memory(1, 64, true), /^\[Reformer.MemoryPlan: \d+ bytes, fits\]$/],
+            [Reformer.Sample.new_from_ids([1, 2]), /^\[Reformer.Sample: 2 ids\]$/], [new Reformer.Piece(), /^$/], [new Half({device}, 3), /^\[Half: inner.weight /],
+        ])
+            check(wanted.test(`${thing}`), `${thing} is not ${wanted}`);
+    },
+
+    'settings'() {
+        const layer = new Reformer.LshAttention({device, hiddenSize: 8, numAttentionHeads: 2, attentionHeadSize: 4});
+        layer.numHashes = 2;
+        layer.chunk_length = 4;
+        layer.numBuckets = [4, 2];
+        same(layer.num_buckets, [4, 2]);
+        const output = layer.forward(Tensor.fromArray(device, new Float32Array(64), [1, 8, 8]), new Reformer.Tape({device}));
+        same(output.get_shape(), [1, 8, 8]);
+        throws(['numHashes of LshAttention', 'before'], () => (layer.numHashes = 3));
+        layer.numHashes = 2; // as it is
+    },
+
     'output'() {
         const output = model.forward(ids, null);
         same(output.get_shape(), [1, 64, 40]);

@@ -212,7 +212,7 @@ def test_texts():
             (Doubled(), '<Doubled>'),
             (model.get_parameters()[52], '<Reformer.Parameter lm_head.bias [40]>'),
             (device, '<Reformer.Device %s: %s>' % (device.kind.value_nick.upper(), name)),
-            (one.history[1], '<Reformer.TrainingRecord step 2: loss %.4g, learning rate 0.001, 7 tokens>' % one.history[1].loss),
+            (one.history[1], '<Reformer.TrainingRecord step 2: loss %.4g, learning rate 0.001, 8 tokens>' % one.history[1].loss),
             (one.evaluations[0], '<Reformer.Evaluation at step 2: loss %.4g, %.4g bits, ' % (one.evaluations[0].loss, one.evaluations[0].bits)),
             (next(iter(generator)), '<Reformer.Piece '),
             (plan, '<Reformer.MemoryPlan %d bytes, keep everything, fits>' % plan.total),

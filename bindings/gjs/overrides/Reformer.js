@@ -333,6 +333,61 @@ function checkTensors(class_, name, parameters) {
     };
 }
 
+// ---- Functions that are written in JavaScript ----
+
+const isTensor = value => value instanceof Reformer.Tensor;
+const isNumber = value => typeof value === 'number' && !Number.isNaN(value);
+const isBytes = value => value instanceof GLib.Bytes || value instanceof Uint8Array;
+
+// What they must return; null says in C that there is nothing.
+const WRITTEN = {
+    Layer: {forward: [isTensor, 'a tensor'], backward: [isTensor, 'a tensor']},
+    Tokenizer: {
+        encode: [isBytes, 'bytes'], decode: [isBytes, 'bytes'], count_ids: [Number.isSafeInteger, 'an integer'], identify: [value => typeof value === 'string', 'a string'],
+    },
+    Dataset: {
+        count_samples: [Number.isSafeInteger, 'an integer'], read_sample: [value => value instanceof Reformer.Sample, 'a sample'],
+        get_held_out: [value => value instanceof Reformer.Dataset, 'a data set'], identify: [value => typeof value === 'string', 'a string'],
+    },
+    Optimizer: {update: [value => typeof value === 'boolean', 'true or false']},
+    Schedule: {compute_factor: [isNumber, 'a number']},
+};
+
+// What goes wrong in it says where.
+function checkWritten(prototype, name, [fits, wanted]) {
+    const written = prototype[`vfunc_${name}`];
+    prototype[`vfunc_${name}`] = function (...args) {
+        const what = `${name} of ${classOf(this)}`;
+        let result;
+        try {
+            result = written.apply(this, args);
+        } catch (e) {
+            if (e instanceof Error && !e.message.startsWith(what))
+                e.message = `${what}: ${e.message}`;
+            throw e;
+        }
+        if (result === undefined && name === 'update')
+            return true;
+        if (result === null || (result === undefined && wanted !== 'a number' && wanted !== 'an integer'))
+            return null;
+        if (!fits(result))
+            throw new TypeError(`${what} returned ${show(result)}; wanted ${wanted}`);
+        return result instanceof Uint8Array ? new GLib.Bytes(result) : result;
+    };
+}
+
+// GObject.registerClass() calls this before it looks for the functions.
+function checkSubclasses(class_, functions) {
+    const init = class_._classInit;
+    class_._classInit = function (klass) {
+        for (const [name, wanted] of Object.entries(functions)) {
+            if (Object.hasOwn(klass.prototype, `vfunc_${name}`))
+                checkWritten(klass.prototype, name, wanted);
+        }
+        return init.call(this, klass);
+    };
+}
+
 const PAIRS = {
     Generator: ['generate', 'next_piece'],
     Trainer: ['train', 'evaluate'],
@@ -359,6 +414,8 @@ function _init() {
         checkClass(Reformer[name]);
     for (const [name, functions] of Object.entries(TAKERS))
         Object.entries(functions).forEach(([function_, parameters]) => checkTensors(Reformer[name], function_, parameters));
+    for (const [name, functions] of Object.entries(WRITTEN))
+        checkSubclasses(Reformer[name], functions);
     for (const [name, functions] of Object.entries(PAIRS))
         functions.forEach(function_ => Gio._promisify(Reformer[name].prototype, `${function_}_async`, `${function_}_finish`));
     for (const [name, print] of Object.entries(PRINTERS))
