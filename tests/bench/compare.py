@@ -14,17 +14,15 @@ import datetime
 import json
 import os
 import platform
-import select
 import subprocess
 import sys
-import tempfile
 import time
 
 import report
+from worker import Lost, Worker
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-PRESET = os.path.join(TOP, "libreformer", "models", "presets", "bench-lsh.json")
 PACKAGES = ["torch==2.13.0", "transformers==5.23.0", "reformer-pytorch==1.4.4", "safetensors", "numpy", "matplotlib"]
 PEERS = ["transformers", "reformer-pytorch", "pytorch"]
 SECTIONS = ["peers", "crossover", "layer", "flat", "cores"]
@@ -39,63 +37,6 @@ LONGEST = {
     "pytorch forward": (65536, 16384), "pytorch step": (16384, 4096),
 }
 PAUSE = 0.3  # seconds; threads that wait for work spin for a while
-TOO_LONG = 600  # seconds for one answer
-
-
-class Lost(Exception):
-    """A process ended, or did not answer in time."""
-
-
-class Worker:
-    def __init__(self, options, key, length, threads):
-        kind, mode = key.split()
-        environment = dict(os.environ)
-        cores = sorted(os.sched_getaffinity(0))[:threads]
-        if kind in ("lsh", "full", "layer"):
-            build = os.path.abspath(options.build)
-            environment.update(
-                GI_TYPELIB_PATH=os.path.join(build, "libreformer"), LD_LIBRARY_PATH=os.path.join(build, "libreformer"),
-                PYTHONPATH=os.path.join(TOP, "bindings", "python"), POCL_MAX_PTHREAD_COUNT=str(threads), POCL_CPU_MAX_CU_COUNT=str(threads))
-            command = ["/usr/bin/python3", os.path.join(HERE, "ours.py"), kind, "nothing" if mode == "step" else mode, str(length)]
-        else:
-            for name in ("PYTHONPATH", "LD_LIBRARY_PATH"):
-                environment.pop(name, None)
-            command = [options.python, os.path.join(HERE, "peers.py"), kind, mode, str(length), str(threads), PRESET]
-        self.errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-                                        preexec_fn=lambda: os.sched_setaffinity(0, cores))
-        self.about = self.read()
-
-    def read(self):
-        if not select.select([self.process.stdout], [], [], TOO_LONG)[0]:
-            self.process.kill()
-            raise Lost("no answer in %d s" % TOO_LONG)
-        line = self.process.stdout.readline()
-        if not line:
-            status = self.process.wait()
-            self.errors.seek(0)
-            lines = self.errors.read().decode(errors="replace").strip().splitlines()
-            raise Lost("ended with status %d%s" % (status, ": " + lines[-1] if lines else ""))
-        return json.loads(line)
-
-    def ask(self, what):
-        try:
-            self.process.stdin.write(what.encode() + b"\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass
-        return self.read()
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.stdin.close()
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.process.stdout.close()
-        self.errors.close()
 
 
 def note(text):
@@ -118,7 +59,7 @@ def measure(options, section, entries):
 
         for entry in entries:
             try:
-                workers[entry] = Worker(options, *entry)
+                workers[entry] = Worker(options.build, options.python, *entry)
                 points[entry].update(workers[entry].about)
             except Lost as error:
                 lose(entry, error)
@@ -273,7 +214,7 @@ def run_all(options):
     started = time.monotonic()
     for key in ("lsh forward", "lsh everything", "full everything", "layer step"):
         # kernels are compiled here, not in a process whose memory counts
-        worker = Worker(options, key, 1024, options.threads)
+        worker = Worker(options.build, options.python, key, 1024, options.threads)
         worker.ask("turn")
         worker.end()
     run = {"date": datetime.date.today().isoformat(), "machine": describe_machine(), "commit": describe_commit(), "threads": options.threads,
