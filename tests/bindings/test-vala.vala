@@ -57,17 +57,10 @@ Reformer.Model load () throws Error {
 
 // A small configuration that is right.
 Reformer.Config config () {
-    var made = new Reformer.Config ();
-    made.vocab_size = 40;
-    made.hidden_size = 32;
-    made.num_attention_heads = 2;
-    made.attention_head_size = 16;
-    made.feed_forward_size = 64;
-    made.is_decoder = true;
-    made.set_axial_pos_shape ({ 8, 8 });
-    made.set_axial_pos_embds_dim ({ 8, 24 });
-    made.set_num_buckets ({ 4 });
-    return made;
+    return new Reformer.Config () {
+        vocab_size = 40, hidden_size = 32, num_attention_heads = 2, attention_head_size = 16, feed_forward_size = 64, is_decoder = true,
+        axial_pos_shape = { 8, 8 }, axial_pos_embds_dim = { 8, 24 }, num_buckets = { 4 }
+    };
 }
 
 // Both validate () and the first use say what does not fit.
@@ -163,7 +156,11 @@ void check (bool condition, string text) {
 void add_right () {
     add ("lists", () => {
         var made = config ();
-        check (made.get_num_buckets ().length == 1 && made.get_axial_pos_embds_dim ()[1] == 24, "lists of integers");
+        check (made.num_buckets.length == 1 && made.axial_pos_embds_dim[1] == 24 && made.get_axial_pos_shape ().length == 2, "lists of integers");
+        int sum = 0;
+        foreach (var size in made.axial_pos_embds_dim)
+            sum += size;
+        check (sum == 32, "foreach");
         made.attn_layers = { "lsh", "local" };
         check (made.get_n_layers () == 2 && made.validate (), "two layers");
         var position = new Reformer.AxialPosition (device, { 2, 3 }, { 4, 5 });
@@ -172,6 +169,36 @@ void add_right () {
         var parameters = load ().get_parameters ();
         check (parameters.size == 53 && parameters.size == parameters.get_n_items (), "%d parameters".printf (parameters.size));
         check (parameters[52].name == "lm_head.bias", parameters[52].name);
+    });
+    // What a constructor does not take is set behind it, and nothing needs a cast.
+    add ("initialisers", () => {
+        var tape = new Reformer.Tape (device) { training = true, seed = 3 };
+        var lsh = new Reformer.LshAttention (device, 8, 2, 4) { num_hashes = 2, num_buckets = { 4, 2 }, chunk_length = 4, num_chunks_after = 1, causal = true, dropout = 0.1 };
+        var local = new Reformer.LocalAttention (device, 8, 2, 4) { chunk_length = 4, circular = true, attention_probs_dropout = 0.1, layer_norm_eps = 1e-5 };
+        var feed_forward = new Reformer.FeedForward (device, 8, 16) { hidden_act = "gelu", dropout = 0.1, deviation = 0.5 };
+        var norm = new Reformer.LayerNorm (device, 8) { eps = 1e-3 };
+        var linear = new Reformer.Linear (device, 8, 3, false) { deviation = 0.25 };
+        var embedding = new Reformer.Embedding (device, 40, 8) { deviation = 0.3, dropout = 0.2 };
+        var table = new Reformer.PositionTable (device, 16, 8) { deviation = 0.3 };
+        var axial = new Reformer.AxialPosition (device, { 4, 4 }, { 3, 5 }) { deviation = 0.3 };
+        var stack = new Reformer.Stack (device) { streams = 1, keep = Reformer.Keep.INPUTS };
+        check (lsh.num_buckets.length == 2 && lsh.num_buckets[0] == 4 && lsh.num_hashes == 2 && lsh.causal && lsh.chunk_length == 4, "LSH");
+        check (local.circular && feed_forward.hidden_act == "gelu" && stack.streams == 1 && norm.eps == 1e-3 && embedding.dropout == 0.2, "others");
+        stack.insert (0, "lsh", lsh);
+        stack.insert (1, "local", local);
+        stack.insert (2, "feed-forward", feed_forward);
+        var x = axial.forward (table.forward (embedding.forward (int32s ({ 1, 2, 3, 4, 5, 6, 7, 8 }, { 1, 8 }), tape), tape), tape);
+        var y = linear.forward (norm.forward (stack.forward (x, tape), tape), tape);
+        check (y.n_elements == 24 && y.n_bytes == 96, y.to_string ());
+        var trainer = new Reformer.Trainer (load (), new Numbers ()) {
+            sequence_length = 8, optimizer = new Reformer.AdamW () { learning_rate = 0.01 }, schedule = new Reformer.Schedule () { warmup_steps = 2 }
+        };
+        uint last = 0;
+        trainer.step.connect ((record) => { last = record.step; });
+        trainer.train (2);
+        check (last == 2 && trainer.history[1].step == 2 && trainer.history.size == 2, "%u steps".printf (last));
+        var text = new Reformer.TextDataset (File.new_for_path (mixed + "/config.json"), null) { held_out_fraction = 0.5 };
+        check (text.held_out_fraction == 0.5 && text.count_samples (16) == text.get_held_out ().count_samples (16), "halves");
     });
     add ("output", () => {
         var output = load ().forward (ids (), null);
@@ -270,7 +297,7 @@ void add_settings () {
     add ("buckets", () => {
         var wrong = config ();
         wrong.attn_layers = { "lsh" };
-        wrong.set_num_buckets ({ 7 });
+        wrong.num_buckets = { 7 };
         invalid ({ "num_buckets", "7", "even" }, wrong);
     });
     add ("activation", () => {
@@ -280,7 +307,7 @@ void add_settings () {
     });
     add ("sizes", () => {
         var wrong = config ();
-        wrong.set_axial_pos_embds_dim ({ 8, 23 });
+        wrong.axial_pos_embds_dim = { 8, 23 };
         invalid ({ "axial_pos_embds_dim", "31" }, wrong);
         wrong = config ();
         wrong.vocab_size = -5;
