@@ -20,7 +20,7 @@ run (gpointer data)
 {
   g_autofree Work *work = data;
   ReformerTrainerJob *job = work->job;
-  g_autoptr (ReformerEvaluation) evaluation = NULL;
+  ReformerEvaluation *evaluation = NULL;
   GError *error = NULL;
 
   reformer_home_enter (job->context, job->cancellable);
@@ -29,7 +29,7 @@ run (gpointer data)
   else
     evaluation = reformer_trainer_run_evaluate (job, job->given, &error);
   reformer_home_leave ();
-  /* From here on the trainer may go at any moment. */
+  /* From here on the trainer may go at any moment, and the program, too: nothing is this thread's any more. */
   reformer_trainer_tell_end (job, work->task, (GObject *) evaluation, error);
   return NULL;
 }

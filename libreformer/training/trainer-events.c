@@ -178,7 +178,7 @@ tell (ReformerTrainerJob *job,
     }
   context = g_main_context_ref (job->context); /* the last event takes the job with it */
   event = g_memdup2 (given, sizeof *given);
-  if (event->object != NULL)
+  if (event->object != NULL && event->kind != EVENT_END)
     g_object_ref (event->object);
 
   g_mutex_lock (&self->lock);

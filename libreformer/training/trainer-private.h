@@ -313,7 +313,7 @@ void     reformer_trainer_tell_saved      (ReformerTrainerJob      *job,
 /* Something that shows in properties. */
 void     reformer_trainer_tell_progress   (ReformerTrainerJob      *job);
 /* The last of an asynchronous call: releases the trainer, frees the job, which may have the last references to objects of the program, and returns the task with
- * an error, or with the object or TRUE. Takes job, task and error. */
+ * an error, or with the object or TRUE. Takes job, task, object and error. */
 void     reformer_trainer_tell_end        (ReformerTrainerJob      *job,
                                            GTask                   *task,
                                            GObject                 *result,

@@ -125,6 +125,7 @@ begin (void)
   const char *path = g_getenv ("LIVE_OBJECTS");
   const int file = path != NULL ? open (path, O_RDWR | O_CREAT | O_TRUNC, 0600) : -1;
 
+  g_unsetenv ("LD_PRELOAD"); /* other programs that this one runs are not meant */
   if (file < 0)
     return;
   if (ftruncate (file, SIZE) == 0)
