@@ -42,7 +42,7 @@ def describe(device, parameters):
 
 
 def count_gradients(parameters):
-    return sum(bool(np.any(np.asarray(parameter.props.gradient))) for parameter in parameters)
+    return {"with_gradients": sum(bool(np.any(np.asarray(parameter.props.gradient))) for parameter in parameters)}
 
 
 def serve_layer(device, mode, length):
@@ -92,7 +92,8 @@ def serve_model(device, kind, mode, length):
             return losses[-1]
 
     parameters = model.get_parameters()
-    serve(describe(device, parameters), work, lambda: count_gradients(parameters))
+    buckets = {"buckets": config.get_bucket_factors()} if kind == "lsh" else {}
+    serve(describe(device, parameters), work, lambda: dict(count_gradients(parameters), **buckets))
 
 
 def main(kind, mode, length):

@@ -133,8 +133,15 @@ def main(kind, mode, length, threads, preset):
     if kind in ("transformers", "reformer-pytorch"):
         from importlib.metadata import version
         about["runtime"] = "%s %s, %s" % (kind, version(kind), about["runtime"])
-    serve(about, step if mode == "step" else forward_alone,
-          lambda: sum(parameter.grad is not None and bool(parameter.grad.any()) for parameter in model.parameters()))
+
+    def at_end():
+        found = {"with_gradients": sum(parameter.grad is not None and bool(parameter.grad.any()) for parameter in model.parameters())}
+        if kind == "transformers":
+            buckets = model.config.num_buckets
+            found["buckets"] = buckets if isinstance(buckets, list) else [buckets]
+        return found
+
+    serve(about, step if mode == "step" else forward_alone, at_end)
 
 
 if __name__ == "__main__":

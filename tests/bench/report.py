@@ -194,7 +194,16 @@ def write_models(points):
             seen.add(kind)
             rows.append("%s: %s, %s" % (NAMES[kind + " forward"].split(", forward")[0], number(point["parameters"] - point["positions"]),
                                         "%d of %d tensors had a gradient" % (point["with_gradients"], point["tensors"]) if point["with_gradients"] else "forward only"))
-    return "Parameters without those of positions: %s.\n\n" % "; ".join(rows) if rows else ""
+    text = "Parameters without those of positions: %s.\n\n" % "; ".join(rows) if rows else ""
+    buckets = []
+    for length in lengths_of(points, "peers"):
+        found = [next((" x ".join(map(str, point["buckets"])) for point in points if point["section"] == "peers" and point["length"] == length and point["seconds"] and
+                       point["what"].split()[0] == kind), None) for kind in ("lsh", "transformers")]
+        if None not in found:
+            buckets.append("%s at %s" % (found[0] if found[0] == found[1] else "%s and %s" % tuple(found), number(length)))
+    if buckets:
+        text += "Buckets of ours and, where they differ, of transformers: %s.\n\n" % "; ".join(buckets)
+    return text
 
 
 def check_parameters(points):
