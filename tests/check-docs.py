@@ -4,11 +4,11 @@
 
 usage: check-docs.py SOURCE BUILD PYTHON [PAGE...]
 
-Each page has a folder, empty at first; its blocks run in it one after the other, with the library of BUILD as if it were installed.
+Each page has a folder, empty but for a link to tests; its blocks run in it one after the other, with the library of BUILD as if it were installed.
 
 python, js, vala, c  a program. A first line that is nothing but a comment with a file name is also the name it has in the folder
 sh      line after line. Lines that begin with a word of HERE run in the page's folder, others in the source folder; there `-C build`, and `build/` at the
-        beginning, is taken as BUILD. What installs and builds (examples/demo.sh, tests/run.sh, meson setup, meson compile) brought us here
+        beginning, is taken as BUILD. What installs and builds (BROUGHT) brought us here; tests/newcomer.py runs that
 json    must be JSON
 text    is not run
 (none)  what the last line of the block before prints: each of its lines must be among the output's, whatever the spaces
@@ -24,8 +24,8 @@ import tempfile
 
 BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.M | re.S)
 NAME = re.compile(r"(?:#|//|/\*) ([a-z0-9-]+\.(?:py|js|vala|c))(?: \*/)?\n")
-BROUGHT = ("examples/demo.sh", "tests/run.sh", "meson setup", "meson compile")
-HERE = ("reformer", "python3", "gjs", "valac", "cc", "./")
+BROUGHT = ("examples/demo.sh", "tests/run.sh", "meson setup", "meson compile", "meson install")
+HERE = ("reformer", "timeout", "python3", "gjs", "valac", "cc", "./")
 NEEDED = {"js": "gjs", "vala": "valac", "c": "cc"}
 ENDINGS = {"python": "py"}
 
@@ -112,6 +112,7 @@ def check_page(path, source, build, environment):
         text = file.read()
     output, left_out = "", None
     with tempfile.TemporaryDirectory() as folder:
+        os.symlink(os.path.join(source, "tests"), os.path.join(folder, "tests"))
         for match in BLOCK.finditer(text):
             language, code = match.groups()
             problem = None
