@@ -13,15 +13,20 @@ from .arrays import Reformer, as_bytes, as_elements
 Sample = Reformer.Sample
 
 
-def _describe(exception):
-    """The exception in one line, with the place that raised it."""
+_HERE = os.path.dirname(__file__)
+
+
+def _describe(exception, function):
+    """The exception in one line, with the last place outside of this override."""
+    code = getattr(function, '__code__', None)
+    name, line = (code.co_filename, code.co_firstlineno) if code is not None else ('', 0)
     place = exception.__traceback__
-    while place is not None and place.tb_next is not None:
+    while place is not None:
+        if os.path.dirname(place.tb_frame.f_code.co_filename) != _HERE:
+            name, line = place.tb_frame.f_code.co_filename, place.tb_lineno
         place = place.tb_next
     text = '%s: %s' % (type(exception).__name__, ' '.join(str(exception).split()))
-    if place is not None:
-        text += ' (%s, line %d)' % (os.path.basename(place.tb_frame.f_code.co_filename), place.tb_lineno)
-    return text
+    return '%s (%s, line %d)' % (text, os.path.basename(name), line) if name else text
 
 
 def _wrap(cls, name, function, finish, error):
@@ -37,7 +42,7 @@ def _wrap(cls, name, function, finish, error):
         except KeyboardInterrupt:
             raise GLib.Error.new_literal(Gio.io_error_quark(), '%s was interrupted' % what, Gio.IOErrorEnum.CANCELLED)
         except BaseException as e:
-            raise GLib.Error.new_literal(error[0](), '%s: %s' % (what, _describe(e)), error[1])
+            raise GLib.Error.new_literal(error[0](), '%s: %s' % (what, _describe(e, function)), error[1])
 
     return wrapped
 
