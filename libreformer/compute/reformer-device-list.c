@@ -10,6 +10,11 @@
  *
  * The devices are looked for when the list is first read. It does not change afterwards; a new list sees new devices. A platform without devices,
  * or whose driver fails, adds none.
+ *
+ * ```python
+ * for device in Reformer.DeviceList():
+ *     print(device.props.name, device.props.kernels)
+ * ```
  */
 
 struct _ReformerDeviceList

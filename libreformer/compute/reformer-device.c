@@ -17,6 +17,12 @@
  * (else `reformer/kernels` in the user's cache folder); `REFORMER_BUILD_OPTIONS` is added to the options of every build;
  * `REFORMER_CLBLAST` = `off` or `on` keeps CLBlast, where it is built in, from large products or uses it for all of the second dialect;
  * `REFORMER_DEBUG=profile` measures every kernel.
+ *
+ * ```python
+ * device = Reformer.Device.find("cpu")
+ * device.props.memory_limit = 4 << 30
+ * print(device.props.name, device.props.compute_units, "units", device.props.memory_used, "bytes in use")
+ * ```
  */
 
 G_DEFINE_ENUM_TYPE (ReformerDeviceKind, reformer_device_kind,

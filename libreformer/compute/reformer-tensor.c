@@ -15,6 +15,13 @@
  * An array of numbers on a device: contiguous, the last dimension running fastest. Its type and shape do not change; its elements do.
  *
  * A tensor keeps its device.
+ *
+ * ```python
+ * tensor = Reformer.Tensor.from_array(numpy.arange(6, dtype="float32").reshape(2, 3), device)
+ * with tensor.view() as array:
+ *     array *= 2
+ * print(tensor.to_string(), numpy.asarray(tensor).sum())
+ * ```
  */
 
 /**

@@ -13,6 +13,17 @@
  * A data set can cut itself into samples of any length, and gives any of them by its index; the order in which they are read is the trainer's affair.
  * [class@TextDataset] reads a file. A data set of your own overrides `count_samples` and `read_sample`, in any language, and, where that makes sense,
  * `get_held_out` and `identify`.
+ *
+ * ```python
+ * class Counting(Reformer.Dataset):
+ *     def do_count_samples(self, length):
+ *         return 100
+ *
+ *     def do_read_sample(self, index, length):
+ *         return [(index + i) % 250 for i in range(length)]
+ *
+ * Reformer.Trainer(model=model, dataset=Counting(), sequence_length=64).train(2, None)
+ * ```
  */
 
 typedef struct

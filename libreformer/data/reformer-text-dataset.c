@@ -28,6 +28,11 @@ typedef struct
  * in memory.
  *
  * [method@Dataset.identify] gives the size and the SHA-256 of the file, the tokenizer, and the part. All functions may be called from any thread.
+ *
+ * ```python
+ * text = Reformer.TextDataset(file=Gio.File.new_for_path("book.txt"), held_out_fraction=0.2)
+ * print(text.count_samples(128), "sequences,", text.get_held_out().count_samples(128), "held out")
+ * ```
  */
 struct _ReformerTextDataset
 {

@@ -17,6 +17,12 @@
  *
  * Text is bytes here, UTF-8 as a rule, because ids need not end where characters end; [method@Tokenizer.encode_text] and [method@Tokenizer.decode_text] are for
  * strings. Ids are int32 in the machine's byte order, from 0 to [method@Tokenizer.count_ids] - 1.
+ *
+ * ```python
+ * tokenizer = Reformer.ByteTokenizer.new()
+ * ids = tokenizer.encode_text("A fox")
+ * print(tokenizer.count_ids(), tokenizer.decode_text(ids))
+ * ```
  */
 
 G_DEFINE_ABSTRACT_TYPE (ReformerTokenizer, reformer_tokenizer, G_TYPE_OBJECT)

@@ -11,7 +11,7 @@
  * A text that a causal language model writes, token by token.
  *
  * ```python
- * for piece in Reformer.Generator(model=model, tokenizer=tokenizer, prompt="In the beginning "):
+ * for piece in Reformer.Generator(model=model, prompt="In the beginning ", max_tokens=100):
  *     print(piece, end="")
  * ```
  *

@@ -23,6 +23,14 @@
  * chunks twice, and what was seen changes with every chunk. So long the whole text counts as one piece.
  *
  * Weights that change between two pieces change what comes, not what is remembered. A session is for one thread at a time; several sessions may use one model.
+ *
+ * ```python
+ * session = Reformer.Session(model=model)
+ * logits = session.feed(tokens)
+ * for i in range(10):
+ *     likeliest = numpy.asarray(logits).argmax(1).astype("int32")
+ *     logits = session.feed(likeliest[:, None])
+ * ```
  */
 
 struct _ReformerSession

@@ -13,6 +13,17 @@
  * layers ([method@Layer.add_child]) and parameters ([method@Layer.add_parameter]), which are then saved and trained with it.
  *
  * A layer that maps `[B, T, H]` to `[B, T, H]` can be a branch of a [class@Stack].
+ *
+ * ```python
+ * class Twice(Reformer.Layer):
+ *     def do_forward(self, input, tape):
+ *         return 2 * numpy.asarray(input)
+ *
+ *     def do_backward(self, gradient, tape):
+ *         return 2 * numpy.asarray(gradient)
+ *
+ * model.get_stack().insert(2, "twice", Twice(device=device, target=1))
+ * ```
  */
 
 typedef struct

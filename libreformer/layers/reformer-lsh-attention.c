@@ -13,6 +13,13 @@
  * hashing are joined by their log-sum-exps.
  *
  * The rotations are drawn once, by the seed of the first tape, and are saved with the layer as `self_attention.rotations`, `[A, d, rounds, columns]`.
+ *
+ * ```python
+ * attention = Reformer.LshAttention(device=device, hidden_size=32, num_attention_heads=2, attention_head_size=16, chunk_length=16)
+ * tape = Reformer.Tape(device=device)
+ * y = attention.forward(x, tape)
+ * dx = attention.backward(y, tape)
+ * ```
  */
 
 /* Buckets are counted in 16 bits, and padding takes one more. */

@@ -10,6 +10,11 @@
  *
  * Names are those of transformers, such as `reformer.encoder.layers.0.attention.layer_norm.weight`. A parameter that is not trainable is left alone by
  * training and has no gradient.
+ *
+ * ```python
+ * for parameter in model.get_parameters():
+ *     print(parameter.props.name, parameter.get_shape())
+ * ```
  */
 
 struct _ReformerParameter

@@ -17,6 +17,14 @@
  *
  * [property@Stack:keep] says how much memory the backward pass may cost. A stack is a list of its branches; branches of your own are put between others by
  * [method@Stack.insert].
+ *
+ * ```python
+ * stack = model.get_stack()
+ * stack.set_keep(Reformer.Keep.NOTHING)
+ * for i, branch in enumerate(stack):
+ *     print(stack.get_name(i), type(branch).__name__)
+ * stack.insert(2, "more", Reformer.FeedForward(device=device, hidden_size=32, feed_forward_size=64, target=1))
+ * ```
  */
 
 struct _ReformerStack

@@ -13,10 +13,10 @@
  *
  * A layer's forward pushes what its backward needs; backward pops in the reverse order.
  *
- * ```c
- * g_autoptr (ReformerTape) tape = reformer_tape_new (device);
- * g_autoptr (ReformerTensor) y = reformer_layer_forward (layer, x, tape, &error);
- * g_autoptr (ReformerTensor) dx = reformer_layer_backward (layer, dy, tape, &error);
+ * ```python
+ * tape = Reformer.Tape(device=device)
+ * y = layer.forward(x, tape)
+ * dx = layer.backward(dy, tape)
  * ```
  */
 

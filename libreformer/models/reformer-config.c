@@ -20,13 +20,11 @@
  * Any value can be set, in any order. [method@Config.validate] says whether all of them together make a model, and if not which one
  * does not fit and what would. A model copies its configuration.
  *
- * ```c
- * g_autoptr (ReformerConfig) config = reformer_config_new ();
- *
- * reformer_config_set_is_decoder (config, TRUE);
- * reformer_config_choose_axial_shape (config, 16384, 2, NULL, NULL);
- * if (!reformer_config_validate (config, &error))
- *   ...
+ * ```python
+ * config = Reformer.Config(is_decoder=True, attn_layers=["local", "lsh"], num_hashes=4)
+ * config.choose_axial_shape(16384, 2)
+ * config.validate()
+ * print(config.to_json())
  * ```
  */
 

@@ -9,6 +9,13 @@
  * The device memory that a run of a model takes at its peak, part by part, found before anything is allocated; see [method@Model.estimate_memory].
  *
  * The same code that runs the model is run on a device that only counts, so that the plan is the account's peak to the byte.
+ *
+ * ```python
+ * plan = trainer.estimate_memory()
+ * for part in range(plan.get_n_parts()):
+ *     print(plan.get_part_name(part), plan.get_part_bytes(part))
+ * print(plan.props.total, "of", plan.props.available, "bytes:", plan.props.fits)
+ * ```
  */
 
 struct _ReformerMemoryPlan

@@ -15,6 +15,14 @@
  *
  * Calls that only read, such as [method@Model.forward], may be made from several threads at once; [method@Model.compute_gradients] writes the gradients and
  * needs the model for itself.
+ *
+ * ```python
+ * model = Reformer.Model(config=Reformer.Config.new_preset("small"))
+ * model.freeze("reformer.embeddings.*")
+ * loss = model.compute_gradients(tokens, None, tokens)
+ * logits = model.forward(tokens, None)
+ * model.save(Gio.File.new_for_path("model"), None)
+ * ```
  */
 
 enum

@@ -6,7 +6,12 @@
 /**
  * ReformerEvaluation:
  *
- * How well a model predicts a data set.
+ * How well a model predicts a data set: what [method@Trainer.evaluate] and the evaluations during training find.
+ *
+ * ```python
+ * evaluation = trainer.evaluate(None, None)
+ * print("%.2f bits a token in %d samples" % (evaluation.props.bits, evaluation.props.samples))
+ * ```
  */
 
 struct _ReformerEvaluation

@@ -16,6 +16,17 @@
  *
  * The library has [class@AdamW], [class@Sgd] and [class@Adafactor]. A class of your own overrides `update`, which is called for one parameter after the other, and
  * keeps what it must remember in the tensors of [method@Optimizer.get_state]; these are saved with the run.
+ *
+ * ```python
+ * class Descent(Reformer.Optimizer):
+ *     def do_update(self, parameter, step, learning_rate, scale):
+ *         with parameter.props.value.view() as value:
+ *             value -= learning_rate * scale * numpy.asarray(parameter.props.gradient)
+ *         return True
+ *
+ * trainer.set_optimizer(Descent(learning_rate=0.1))
+ * trainer.train(1, None)
+ * ```
  */
 
 typedef struct

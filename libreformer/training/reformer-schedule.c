@@ -12,6 +12,11 @@
  *
  * First comes a warm-up, a straight line that reaches 1 at step [property@Schedule:warmup-steps]; then the factor falls as [property@Schedule:decay] says.
  * Linear and cosine fall towards [property@Schedule:final-factor], which the step after the last one would have. A class of your own overrides `compute_factor`.
+ *
+ * ```python
+ * schedule = Reformer.Schedule(warmup_steps=100, decay=Reformer.Decay.LINEAR, final_factor=0.1)
+ * print(schedule.compute_factor(50, 1000), schedule.compute_factor(1000, 1000))
+ * ```
  */
 
 typedef struct

@@ -6,7 +6,7 @@
 /**
  * ReformerTrainer:
  *
- * Trains a model on a data set.
+ * Trains a model on a data set: steps, evaluations, checkpoints.
  *
  * A step reads [property@Trainer:accumulation] times [property@Trainer:batch-size] sequences, computes the gradients of their mean loss, and lets the optimizer
  * change the weights. Random numbers are keyed by [property@Model:seed] and by what was trained before, so that training repeats to the bit, whether it was interrupted or
@@ -17,6 +17,13 @@
  * [method@Trainer.train] works in the caller's thread and emits its signals there. [method@Trainer.train_async] works in a thread of its own; its signals come in the
  * main context where it was called, and so do virtual functions that another language implements. Settings are copied when a call begins. Properties may be
  * read from any thread.
+ *
+ * ```python
+ * trainer = Reformer.Trainer(model=model, dataset=dataset, sequence_length=128, optimizer=Reformer.AdamW(learning_rate=0.01),
+ *                            schedule=Reformer.Schedule(warmup_steps=2), folder=Gio.File.new_for_path("run"), evaluation_interval=5)
+ * trainer.connect("step", lambda trainer, record: print(record.step, record.loss))
+ * trainer.train(10, None)
+ * ```
  */
 
 GParamSpec *reformer_trainer_props[REFORMER_TRAINER_N_PROPS];

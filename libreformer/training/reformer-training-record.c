@@ -6,7 +6,12 @@
 /**
  * ReformerTrainingRecord:
  *
- * What a step of training was like.
+ * What a step of training was like, as [signal@Trainer::step] and [property@Trainer:history] give it.
+ *
+ * ```python
+ * trainer.train(3, None)
+ * print([record.props.loss for record in trainer.props.history])
+ * ```
  */
 
 struct _ReformerTrainingRecord
