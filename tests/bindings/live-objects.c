@@ -4,7 +4,7 @@
  * Counts the living objects of Reformer's classes, and of classes derived from them in any language, from outside: a library for LD_PRELOAD that stands before the
  * functions which make objects. Debian's GLib has no count of its own.
  *
- * LIVE_OBJECTS names a file. While the process runs it holds "made N\nlive N\n", with numbers of twelve digits; at its end there is a line "left CLASS" more for every
+ * LIVE_OBJECTS names a file. From the first object on it holds "made N\nlive N\n", with numbers of twelve digits; at its end there is a line "left CLASS" more for every
  * object that lives still.
  */
 
@@ -52,6 +52,30 @@ went (gpointer object)
   g_mutex_unlock (&lock);
 }
 
+/* With the first object, so that other programs that are run on the way leave the file alone. */
+static gboolean
+begun (void)
+{
+  static gsize once;
+
+  if (g_once_init_enter (&once))
+    {
+      const char *path = g_getenv ("LIVE_OBJECTS");
+      const int file = path != NULL ? open (path, O_RDWR | O_CREAT | O_TRUNC, 0600) : -1;
+      char *map = file >= 0 && ftruncate (file, SIZE) == 0 ? mmap (NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
+
+      if (file >= 0)
+        close (file);
+      if (map != MAP_FAILED)
+        {
+          objects = g_hash_table_new (NULL, NULL);
+          counts = map;
+        }
+      g_once_init_leave (&once, TRUE);
+    }
+  return counts != NULL;
+}
+
 static gboolean
 is_ours (GType type)
 {
@@ -67,7 +91,7 @@ watch (gpointer object)
 {
   static GQuark quark;
 
-  if (object == NULL || counts == NULL || !is_ours (G_OBJECT_TYPE (object)))
+  if (object == NULL || !is_ours (G_OBJECT_TYPE (object)) || !begun ())
     return object;
   if (quark == 0)
     quark = g_quark_from_static_string ("live-objects");
@@ -117,26 +141,6 @@ g_object_new (GType       type,
   object = g_object_new_valist (type, first, arguments);
   va_end (arguments);
   return object;
-}
-
-__attribute__ ((constructor)) static void
-begin (void)
-{
-  const char *path = g_getenv ("LIVE_OBJECTS");
-  const int file = path != NULL ? open (path, O_RDWR | O_CREAT | O_TRUNC, 0600) : -1;
-
-  g_unsetenv ("LD_PRELOAD"); /* other programs that this one runs are not meant */
-  if (file < 0)
-    return;
-  if (ftruncate (file, SIZE) == 0)
-    counts = mmap (NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  close (file);
-  if (counts == MAP_FAILED)
-    counts = NULL;
-  if (counts == NULL)
-    return;
-  objects = g_hash_table_new (NULL, NULL);
-  tell ();
 }
 
 /* The one that the library keeps for objects which were made without a device. */

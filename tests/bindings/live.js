@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What this process holds: its memory, and the living objects of Reformer's classes (live-objects.c).
+// What this process holds: its memory, and the living objects of Reformer's classes (live-objects.c). Imported before the first is made.
 import GLib from 'gi://GLib';
 import System from 'system';
+
+GLib.unlink(GLib.getenv('LIVE_OBJECTS')); // of an earlier run: it must not be taken for this one's
 
 const read = path => new TextDecoder().decode(GLib.file_get_contents(path)[1]);
 

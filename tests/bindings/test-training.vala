@@ -398,6 +398,7 @@ void add (string name, owned Attempt test) {
 int main (string[] args) {
     Test.init (ref args);
     Doing.home = Thread.self<int> ();
+    FileUtils.remove (Environment.get_variable ("LIVE_OBJECTS")); // of an earlier run: it must not be taken for this one's
     try {
         device = Reformer.Device.get_default ();
         folder = File.new_for_path (DirUtils.make_tmp ("reformer-XXXXXX"));
