@@ -7,8 +7,8 @@ import subprocess
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-# What says where libraries, typelibs, overrides and the rest are looked for.
-PATHS = ('GI_TYPELIB_PATH', 'GJS_PATH', 'LD_LIBRARY_PATH', 'PKG_CONFIG_PATH', 'PYTHONPATH', 'REFORMER_UNINSTALLED', 'XDG_DATA_DIRS')
+# What says where libraries, typelibs, overrides and the rest are put and looked for.
+PATHS = ('DESTDIR', 'GI_TYPELIB_PATH', 'GJS_PATH', 'LD_LIBRARY_PATH', 'PKG_CONFIG_PATH', 'PYTHONPATH', 'REFORMER_UNINSTALLED', 'XDG_DATA_DIRS')
 
 
 def run(command, environment, folder=None, timeout=300):
