@@ -60,7 +60,7 @@ def measure(options, section, entries):
         for entry in entries:
             try:
                 workers[entry] = Worker(options.build, options.python, *entry)
-                points[entry].update(workers[entry].about)
+                points[entry].update(workers[entry].about, threads=entry[2])
             except Lost as error:
                 lose(entry, error)
         for turn in range(options.repeats + 1):

@@ -320,7 +320,7 @@ main (int   argc,
       n++;
     }
   if (n == 0)
-    fail ("no shape begins with “%s”", argv[1]);
+    fail ("no shape begins with \"%s\"", argv[1]);
   g_print ("%d shapes: geometric mean %.3f (wanted: %.2f), least %.3f (wanted: %.2f), %d below\n", n, exp (sum / n), MEAN, least, LEAST, below);
   g_object_unref (device);
   return check && (below > 0 || exp (sum / n) < MEAN);
