@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.." || exit 1
 tests/bench/compare.py --prepare || exit 1
 peers=$PWD/build/peers/bin/python
 . tests/install.sh
-packages=libopenblas0
+packages="libopenblas0 valgrind"
 install_packages
 failed=0
 
@@ -23,5 +23,19 @@ meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/million.py" || failed=1
 
 echo "== the duplication task of the Reformer's paper"
 meson devenv -C build /usr/bin/python3 "$PWD/tests/results/duplication.py" || failed=1
+
+# valgrind's processor has no AVX-512, and says so: PoCL and the library then take kernels for AVX2. What it cannot hold in some minutes is left out.
+echo "== valgrind"
+if command -v valgrind > /dev/null; then
+  memcheck="valgrind -q --trace-children=no --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=30 --error-exitcode=9
+    --suppressions=$PWD/tests/valgrind.supp --suppressions=/usr/share/glib-2.0/valgrind/glib.supp"
+  OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd G_SLICE=always-malloc meson test -C build --no-rebuild --wrap "$(echo $memcheck)" --logbase valgrind --print-errorlogs -t 10 \
+    config config-json config-validate dataset half json run-folder safetensors sampling schedule text-dataset tokenizer weights \
+    loss norm threads > build/results/valgrind.txt 2>&1
+  tail -n 12 build/results/valgrind.txt | sed -n '/^Ok:/,$p' | tr -s ' \n' ' '
+  echo
+else
+  echo "valgrind: not installed" >> build/results/skipped
+fi
 
 exit $failed

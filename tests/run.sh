@@ -41,12 +41,13 @@ rusticl=/etc/OpenCL/vendors/rusticl.icd
 intel=$top/build/intel/vendors
 oclgrind=$top/build/oclgrind
 
-# run NAME SUITES [VARIABLE=VALUE]...: one meson test with its own log
+# run NAME TESTS [VARIABLE=VALUE]...: one meson test of suites, or of tests by name, with its own log
+folder=build
 run () {
-  name=$1 suites=$2
+  name=$1 tests=$2
   shift 2
   echo "== $name"
-  env "$@" meson test -C build --no-rebuild $suites --logbase "$name" --print-errorlogs -t 1 > "build/results/$name.txt" 2>&1
+  env "$@" meson test -C $folder --no-rebuild $tests --logbase "$name" --print-errorlogs -t 1 > "build/results/$name.txt" 2>&1
   tail -n 12 "build/results/$name.txt" | sed -n '/^Ok:/,$p' | tr -s ' \n' ' '
   echo
 }
@@ -82,6 +83,7 @@ for dialect in wide simt; do
     skip oclgrind-$dialect "oclgrind could not be installed"
   fi
 done
+. tests/sanitize.sh
 if [ $full = yes ]; then
   sh tests/full.sh || echo "tests/full.sh" >> build/results/failed
 fi

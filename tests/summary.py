@@ -16,7 +16,7 @@ WHOLE = re.compile(r"^1\.\.0 # SKIP\s*(.*)$", re.M)
 
 def main(build):
     passed, failed, skipped = 0, [], []
-    for path in sorted(glob.glob(os.path.join(build, "meson-logs", "*.json"))):
+    for path in sorted(glob.glob(os.path.join(build, "meson-logs", "*.json")) + glob.glob(os.path.join(build, "sanitized", "meson-logs", "*.json"))):
         runtime = os.path.basename(path)[:-5]
         if not os.path.exists(os.path.join(build, "results", runtime + ".txt")):
             continue

@@ -54,10 +54,12 @@ find_option (const char *help,
   g_autofree char *pattern = g_strdup_printf ("^ +(?:-., )?--%s(?:=\\S+)?(?: +(\\S.*))?$", name);
   g_autoptr (GRegex) regex = g_regex_new (pattern, G_REGEX_MULTILINE, 0, NULL);
   g_autoptr (GMatchInfo) match = NULL;
+  char *text;
 
   if (!g_regex_match (regex, help, 0, &match))
     return NULL;
-  return g_match_info_fetch (match, 1) != NULL ? g_match_info_fetch (match, 1) : g_strdup ("");
+  text = g_match_info_fetch (match, 1);
+  return text != NULL ? text : g_strdup ("");
 }
 
 /* Kinds of properties that a text on a command line can be. */

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Sourced by tests/run.sh: the C tests under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer, on PoCL. The runs before have warmed the caches of kernels, so that
+# no compiler works here: LLVM leaks, and is slow. Nothing is suppressed.
+
+# What takes too long: gradients by differences, large products, whole trainings, and what the exported symbols are is not asked here.
+left_out="attention bits formulas main-loop mistakes-met overfit presets product resume run-checkpoint run-folder source trainer-memory"
+# Programs that compile kernels whatever is cached, because these must fail, or because the cache is a new one: memory of LLVM that is lost does not count.
+compiling="device mistakes tool tuning"
+
+echo "== build with sanitizers"
+if [ ! -f build/sanitized/build.ninja ]; then
+  meson setup build/sanitized -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dintrospection=disabled -Dvapi=disabled -Ddocs=disabled \
+    -Dexamples=false -Dtests=true -Dtool=true > build/results/sanitized-build.txt 2>&1
+fi
+if meson compile -C build/sanitized >> build/results/sanitized-build.txt 2>&1; then
+  chosen=
+  for test in $(meson test -C build/sanitized --list --suite host --suite device 2>/dev/null | sed -n 's,^.* / ,,p'); do
+    case " $left_out $compiling " in
+      *" $test "*) ;;
+      *) chosen="$chosen $test" ;;
+    esac
+  done
+  folder=build/sanitized
+  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+  export UBSAN_OPTIONS
+  run sanitized "$chosen" OCL_ICD_VENDORS=$pocl ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1
+  run sanitized-compiling "$compiling" OCL_ICD_VENDORS=$pocl ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
+  unset UBSAN_OPTIONS
+  folder=build
+else
+  tail -n 20 build/results/sanitized-build.txt
+  echo "sanitized: does not build" >> build/results/failed
+fi
