@@ -260,6 +260,22 @@ test_print_elsewhere (const char *threads)
 }
 
 void
+assert_same_elsewhere (ReformerDevice *device,
+                       const char     *here)
+{
+  static const char *const threads[] = { "1", "2" };
+
+  if (strstr (reformer_device_get_platform (device), "Portable Computing Language") == NULL)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    {
+      g_autofree char *there = test_print_elsewhere (threads[i]);
+
+      g_assert_cmpstr (there, ==, here);
+    }
+}
+
+void
 assert_run (ReformerRun *run)
 {
   g_autoptr (GError) error = NULL;

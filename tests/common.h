@@ -61,6 +61,9 @@ void            assert_same_bits  (const char      *name,
                                    gsize            n);
 /* What this program prints in a process of its own, with the argument --print, where PoCL may use so many threads. Must end well. */
 char           *test_print_elsewhere (const char   *threads);
+/* Fails the test unless it prints `here` with one thread and with two. Nothing where the device is not PoCL's, which alone can be told how many to use. */
+void            assert_same_elsewhere (ReformerDevice *device,
+                                       const char     *here);
 /* Fails the test with the run's error if it has one. */
 void            assert_run        (ReformerRun     *run);
 

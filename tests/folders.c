@@ -16,6 +16,16 @@ test_folder_new (void)
   return path;
 }
 
+char *
+test_folder_new_in (const char *parent)
+{
+  static guint n;
+  char *path = g_strdup_printf ("%s/%u", parent, n++);
+
+  g_assert_cmpint (g_mkdir (path, 0755), ==, 0);
+  return path;
+}
+
 static GPtrArray *
 list (const char *path)
 {

@@ -9,7 +9,9 @@ G_BEGIN_DECLS
 
 /* A new empty folder. */
 char    *test_folder_new    (void);
-/* ... and all in it. */
+/* One in another folder. */
+char    *test_folder_new_in (const char  *parent);
+/* Deletes a folder and all in it. */
 void     test_folder_delete (const char  *path);
 /* How many entries it has. */
 guint    test_folder_count  (const char  *path);

@@ -19,6 +19,7 @@
 #include <libreformer/files/reformer-file-error.h>
 
 #include "files/atomic.h"
+#include "folders.h"
 
 #define CRASHED 42
 
@@ -105,17 +106,6 @@ renameat2 (int         from_folder,
 static const char *const known[] = { "config.json", "model.safetensors", "model-*-of-*.safetensors", NULL };
 
 static char *base; /* everything happens below it */
-
-static char *
-new_folder (void)
-{
-  static guint n;
-  char *folder = g_strdup_printf ("%s/%u", base, n++);
-
-  g_assert_cmpint (g_mkdir (folder, 0755), ==, 0);
-
-  return folder;
-}
 
 static void
 put (const char *folder,
@@ -236,7 +226,7 @@ assert_saved (const char *path)
 static void
 test_folder (void)
 {
-  g_autofree char *parent = new_folder (), *path = g_build_filename (parent, "model", NULL), *link = g_build_filename (parent, "link", NULL);
+  g_autofree char *parent = test_folder_new_in (base), *path = g_build_filename (parent, "model", NULL), *link = g_build_filename (parent, "link", NULL);
   g_autofree char *version = NULL, *slash = g_strconcat (path, "/", NULL);
   g_autoptr (GError) error = NULL;
   struct stat status;
@@ -266,7 +256,7 @@ test_folder (void)
 static void
 test_folder_abort (void)
 {
-  g_autofree char *parent = new_folder (), *path = g_build_filename (parent, "model", NULL), *version = NULL;
+  g_autofree char *parent = test_folder_new_in (base), *path = g_build_filename (parent, "model", NULL), *version = NULL;
   g_autoptr (GError) error = NULL;
   ReformerAtomicFolder *folder;
 
@@ -289,7 +279,7 @@ test_folder_abort (void)
 static void
 test_folder_refused (void)
 {
-  g_autofree char *parent = new_folder (), *file = g_build_filename (parent, "file", NULL);
+  g_autofree char *parent = test_folder_new_in (base), *file = g_build_filename (parent, "file", NULL);
   g_autofree char *missing = g_build_filename (parent, "missing", "model", NULL), *below = g_build_filename (file, "model", NULL);
   g_autoptr (GError) error = NULL;
 
@@ -315,7 +305,7 @@ test_folder_refused (void)
 static void
 test_stale (void)
 {
-  g_autofree char *parent = new_folder (), *path = g_build_filename (parent, "model", NULL);
+  g_autofree char *parent = test_folder_new_in (base), *path = g_build_filename (parent, "model", NULL);
   g_autofree char *held = g_build_filename (parent, ".model.tmp-dead02", NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (ReformerAtomicFolder) alive = NULL;
@@ -373,7 +363,7 @@ test_crashes (gconstpointer data)
 
   for (int at = 1; crashed; at++)
     {
-      g_autofree char *parent = new_folder (), *path = g_build_filename (parent, "model", NULL), *version = NULL, *again = NULL;
+      g_autofree char *parent = test_folder_new_in (base), *path = g_build_filename (parent, "model", NULL), *version = NULL, *again = NULL;
       g_autoptr (GError) error = NULL;
 
       g_assert_cmpint (at, <, 1000);
@@ -425,7 +415,7 @@ test_errors (gconstpointer data)
   for (guint c = 0; c < G_N_ELEMENTS (codes); c++)
     for (int at = 1; at == 1 || n_calls >= at - 1; at++)
       {
-        g_autofree char *parent = new_folder (), *path = g_build_filename (parent, "model", NULL), *version = NULL, *again = NULL;
+        g_autofree char *parent = test_folder_new_in (base), *path = g_build_filename (parent, "model", NULL), *version = NULL, *again = NULL;
         g_autoptr (GError) error = NULL;
         gboolean saved;
 
@@ -506,7 +496,7 @@ read_at (int         folder,
 static void
 test_threads (void)
 {
-  g_autofree char *parent = new_folder (), *path = g_build_filename (parent, "model", NULL), *version = NULL;
+  g_autofree char *parent = test_folder_new_in (base), *path = g_build_filename (parent, "model", NULL), *version = NULL;
   GThread *threads[2];
   guint n_read = 0;
 
@@ -549,7 +539,7 @@ test_threads (void)
 static void
 test_file (void)
 {
-  g_autofree char *parent = new_folder (), *path = g_build_filename (parent, "log.json", NULL), *link = g_build_filename (parent, "link", NULL);
+  g_autofree char *parent = test_folder_new_in (base), *path = g_build_filename (parent, "log.json", NULL), *link = g_build_filename (parent, "link", NULL);
   g_autofree char *missing = g_build_filename (parent, "missing", "x", NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (ReformerAtomicFile) alive = NULL;
@@ -582,7 +572,7 @@ test_file (void)
 static void
 test_file_errors (void)
 {
-  g_autofree char *parent = new_folder (), *path = g_build_filename (parent, "log.json", NULL);
+  g_autofree char *parent = test_folder_new_in (base), *path = g_build_filename (parent, "log.json", NULL);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
 
@@ -652,7 +642,7 @@ test_read_only (void)
 {
   g_autofree char *path = NULL, *version = NULL;
 
-  place = new_folder ();
+  place = test_folder_new_in (base);
   path = g_build_filename (place, "model", NULL);
   assert_saved (path);
   g_assert_cmpint (g_chmod (base, 0755), ==, 0);
@@ -695,7 +685,7 @@ save_full (void)
 static void
 test_full (void)
 {
-  place = new_folder ();
+  place = test_folder_new_in (base);
   in_child (save_full);
   g_clear_pointer (&place, g_free);
 }

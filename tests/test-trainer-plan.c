@@ -144,6 +144,17 @@ test_longest (void)
   reformer_trainer_set_sequence_length (trainer, (int) longest + 1);
   g_assert_false (reformer_trainer_train (trainer, 1, NULL, &error));
   g_assert_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY);
+  g_clear_error (&error);
+
+  /* what there is no memory for is named */
+  reformer_device_set_memory_limit (device, reformer_device_get_memory_used (device) + 4096);
+  {
+    g_autoptr (ReformerModel) model = test_training_model (device, "local", 0.0);
+
+    g_assert_false (reformer_model_prepare (model, &error));
+    g_assert_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY);
+    g_assert_true (g_str_has_prefix (error->message, "reformer.embeddings.word_embeddings.weight: "));
+  }
   reformer_device_set_memory_limit (device, 0);
 }
 

@@ -12,36 +12,13 @@
 #include "files/half.h"
 #include "files/safetensors-write.h"
 #include "files/weights.h"
+#include "folders.h"
 
 static const char *const known[] = { REFORMER_WEIGHTS_FILES, NULL };
 
 static char *base; /* everything happens below it */
 
 /* ---- Helpers ---- */
-
-static char *
-new_folder (void)
-{
-  static guint n;
-  char *folder = g_strdup_printf ("%s/%u", base, n++);
-
-  g_assert_cmpint (g_mkdir (folder, 0700), ==, 0);
-
-  return folder;
-}
-
-static void
-put (const char *folder,
-     const char *name,
-     const char *bytes,
-     gssize      n_bytes)
-{
-  g_autofree char *path = g_build_filename (folder, name, NULL);
-  g_autoptr (GError) error = NULL;
-
-  g_file_set_contents (path, bytes, n_bytes, &error);
-  g_assert_no_error (error);
-}
 
 static ReformerSafetensorsTensor
 describe (const char               *name,
@@ -121,7 +98,7 @@ assert_refused (const char        *path,
 static void
 test_round_trip (void)
 {
-  g_autofree char *folder = new_folder (), *path = g_build_filename (folder, "model.safetensors", NULL), *content = NULL;
+  g_autofree char *folder = test_folder_new_in (base), *path = g_build_filename (folder, "model.safetensors", NULL), *content = NULL;
   ReformerSafetensorsTensor tensors[REFORMER_SAFETENSORS_N_DTYPES + 2];
   const ReformerSafetensorsEntry *entry;
   g_autoptr (ReformerSafetensors) st = NULL;
@@ -164,7 +141,7 @@ test_round_trip (void)
 static void
 test_bytes (void)
 {
-  g_autofree char *folder = new_folder (), *path = g_build_filename (folder, "model.safetensors", NULL), *content = NULL;
+  g_autofree char *folder = test_folder_new_in (base), *path = g_build_filename (folder, "model.safetensors", NULL), *content = NULL;
   const ReformerSafetensorsTensor tensors[] = {
     describe ("b", REFORMER_SAFETENSORS_F16, 1, 1, 0),
     describe ("c", REFORMER_SAFETENSORS_F32, 1, 1, 0),
@@ -188,7 +165,7 @@ test_bytes (void)
 static void
 test_pieces (void)
 {
-  g_autofree char *folder = new_folder (), *path = g_build_filename (folder, "model.safetensors", NULL);
+  g_autofree char *folder = test_folder_new_in (base), *path = g_build_filename (folder, "model.safetensors", NULL);
   const ReformerSafetensorsTensor tensor = describe ("a", REFORMER_SAFETENSORS_U8, 1, (8 << 20) + 3, 0);
   g_autoptr (ReformerWeights) weights = NULL;
   g_autoptr (GError) error = NULL;
@@ -207,7 +184,7 @@ test_pieces (void)
 static void
 test_writer_refuses (void)
 {
-  g_autofree char *folder = new_folder (), *many = g_strnfill (4097, 'n');
+  g_autofree char *folder = test_folder_new_in (base), *many = g_strnfill (4097, 'n');
   const struct
   {
     ReformerSafetensorsTensor tensors[2];
@@ -271,7 +248,7 @@ test_float32 (void)
   enum { N = 200001 };
   const ReformerSafetensorsDType dtypes[] = { REFORMER_SAFETENSORS_F32, REFORMER_SAFETENSORS_F16, REFORMER_SAFETENSORS_BF16,
                                               REFORMER_SAFETENSORS_F64 };
-  g_autofree char *folder = new_folder (), *path = g_build_filename (folder, "model.safetensors", NULL);
+  g_autofree char *folder = test_folder_new_in (base), *path = g_build_filename (folder, "model.safetensors", NULL);
   g_autofree float *values = g_new (float, N), *read = g_new (float, N);
   ReformerSafetensorsTensor tensors[5];
   g_autoptr (ReformerWeights) weights = NULL;
@@ -322,7 +299,7 @@ test_float32 (void)
 static void
 test_write_shards (void)
 {
-  g_autofree char *parent = new_folder (), *path = g_build_filename (parent, "model", NULL), *index = g_build_filename (path, INDEX, NULL);
+  g_autofree char *parent = test_folder_new_in (base), *path = g_build_filename (parent, "model", NULL), *index = g_build_filename (path, INDEX, NULL);
   ReformerSafetensorsTensor tensors[7];
   char names[7][8];
 
@@ -370,7 +347,7 @@ test_shards (void)
 {
   const ReformerSafetensorsTensor one[] = { describe ("a", REFORMER_SAFETENSORS_F32, 1, 2, 0) };
   const ReformerSafetensorsTensor two[] = { describe ("b", REFORMER_SAFETENSORS_F32, 1, 2, 0), describe ("a", REFORMER_SAFETENSORS_F32, 1, 2, 0) };
-  g_autofree char *folder = new_folder (), *index = g_build_filename (folder, INDEX, NULL);
+  g_autofree char *folder = test_folder_new_in (base), *index = g_build_filename (folder, INDEX, NULL);
   g_autofree char *subfolder = g_build_filename (folder, "folder", NULL);
   g_autoptr (ReformerWeights) weights = NULL;
   g_autoptr (GError) error = NULL;
@@ -404,13 +381,13 @@ test_shards (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      put (folder, INDEX, cases[i].index, -1);
+      test_file_write (folder, INDEX, cases[i].index, -1);
       assert_refused (folder, cases[i].code, cases[i].part);
       assert_refused (index, cases[i].code, cases[i].part);
     }
 
   g_assert_true (write_shard (folder, SHARD_2, two, 1, &error));
-  put (folder, INDEX, "{\"metadata\": {\"total_size\": 1}, \"weight_map\": {\"b\": \"" SHARD_2 "\", \"a\": \"" SHARD_1 "\"}}", -1);
+  test_file_write (folder, INDEX, "{\"metadata\": {\"total_size\": 1}, \"weight_map\": {\"b\": \"" SHARD_2 "\", \"a\": \"" SHARD_1 "\"}}", -1);
   weights = reformer_weights_open (index, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (reformer_weights_get_n_files (weights), ==, 2);
@@ -427,14 +404,14 @@ test_shards (void)
 static void
 test_other_folders (void)
 {
-  g_autofree char *folder = new_folder (), *bin = g_build_filename (folder, "pytorch_model.bin", NULL);
+  g_autofree char *folder = test_folder_new_in (base), *bin = g_build_filename (folder, "pytorch_model.bin", NULL);
 
   assert_refused ("/nonexistent/model", REFORMER_FILE_ERROR_NOT_FOUND, "/nonexistent/model");
   assert_refused (folder, REFORMER_FILE_ERROR_NOT_FOUND, "has neither model.safetensors nor");
-  put (folder, "pytorch_model.bin", "PK", 2);
+  test_file_write (folder, "pytorch_model.bin", "PK", 2);
   assert_refused (folder, REFORMER_FILE_ERROR_UNSUPPORTED, "safe_serialization=True");
   assert_refused (bin, REFORMER_FILE_ERROR_UNSUPPORTED, "safe_serialization=True");
-  put (folder, "model.safetensors", "", 0);
+  test_file_write (folder, "model.safetensors", "", 0);
   assert_refused (folder, REFORMER_FILE_ERROR_TRUNCATED, "model.safetensors");
 }
 
