@@ -59,6 +59,7 @@ skip () {
 
 run pocl-wide "--suite host --suite device --suite api --suite faults" OCL_ICD_VENDORS=$pocl
 run install "--suite install --suite newcomer" OCL_ICD_VENDORS=$pocl
+run speed "--suite speed" OCL_ICD_VENDORS=$pocl
 run pocl-simt "--suite device" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt
 run pocl-wide-8 "--suite models" OCL_ICD_VENDORS=$pocl REFORMER_VECTOR_WIDTH=8
 run pocl-small-wide "--suite tiny" OCL_ICD_VENDORS=$pocl REFORMER_LIMITS=local=65536,group=64,allocation=67108864

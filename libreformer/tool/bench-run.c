@@ -276,7 +276,7 @@ static gboolean
 update_weights (Pass    *self,
                 GError **error)
 {
-  GListModel *parameters = reformer_model_get_parameters (self->model);
+  g_autoptr (GListModel) parameters = reformer_model_get_parameters (self->model);
   const guint n = g_list_model_get_n_items (parameters);
 
   self->step++;
