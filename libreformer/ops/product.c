@@ -365,7 +365,7 @@ wide_tokens (ReformerRun *run,
                        REFORMER_INT (m), REFORMER_INT (n), REFORMER_ULONG (tokens),
                        REFORMER_INT (ldy), REFORMER_INT (ldx), REFORMER_INT (ldg),
                        REFORMER_INT (mb), REFORMER_INT (nb), REFORMER_INT (side),
-                       REFORMER_WORK (2.0 * m * n * tokens, sizeof (float) * (1.0 * tokens * (m + n) + (side ? (double) blocks : 2.0) * m * n)));
+                       REFORMER_WORK (2.0 * m * n * tokens, sizeof (float) * (1.0 * tokens * ((double) m + n) + (side ? (double) blocks : 2.0) * m * n)));
       if (side)
         join (run, parts, g, m, n, ldg, blocks);
     }
@@ -401,7 +401,7 @@ simt_tokens (ReformerRun *run,
                        REFORMER_SPAN (side ? reformer_span (parts) : REFORMER_NOTHING), REFORMER_SPAN (g),
                        REFORMER_INT (m), REFORMER_INT (n), REFORMER_ULONG (tokens),
                        REFORMER_INT (ldy), REFORMER_INT (ldx), REFORMER_INT (ldg), REFORMER_INT (side),
-                       REFORMER_WORK (2.0 * m * n * tokens, sizeof (float) * (1.0 * tokens * (m + n) + (side ? (double) blocks : 2.0) * m * n)));
+                       REFORMER_WORK (2.0 * m * n * tokens, sizeof (float) * (1.0 * tokens * ((double) m + n) + (side ? (double) blocks : 2.0) * m * n)));
       if (side)
         join (run, parts, g, m, n, ldg, blocks);
     }
