@@ -9,7 +9,9 @@
 /* The attention block as a branch of a stack: forward and backward, a group of heads at a time.
  *
  * A group's arrays are [N, g d] (N = B T tokens, g heads), side by side. Norms are computed again for each group and piece, which costs less than an array [N, H]
- * that lives through all groups. Which heads form a group depends on shapes alone, never on free memory, because the sums over heads are cut by it. */
+ * that lives through all groups. Which heads form a group depends on shapes alone, never on free memory, because the sums over heads are cut by it.
+ *
+ * Groups hand their arrays on to each other: where they are large, asking the system for new ones, which it clears, would take a tenth of the time. */
 
 #define PLACE_OUTPUT 0
 #define PLACE_PROBS 1
@@ -50,6 +52,8 @@ typedef struct
   gboolean              everything;
   ReformerDropout       dropout; /* of the output */
   ReformerTensor       *u, *y;   /* [P, H]: the norm's output; what a dropout is still to meet, NULL without dropout */
+  ReformerTensor       *spare[8]; /* arrays of groups that the next one takes; none where the tape keeps them */
+  int                   n_spare;
 } Work;
 
 static void
@@ -58,6 +62,8 @@ work_clear (Work *work)
   g_clear_object (&work->pass.buckets);
   g_clear_object (&work->u);
   g_clear_object (&work->y);
+  while (work->n_spare > 0)
+    g_clear_object (&work->spare[--work->n_spare]);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Work, work_clear)
@@ -156,7 +162,30 @@ static ReformerTensor *
 group_array (Work        *work,
              const Group *group)
 {
-  return reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->N, (gint64) group->width);
+  if (work->n_spare > 0)
+    return g_steal_pointer (&work->spare[--work->n_spare]);
+  /* as wide as the widest group, so that any may have it */
+  return reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->N, (gint64) (work->everything ? group->width : work->group_heads * work->d));
+}
+
+static void
+hand_on (Work            *work,
+         ReformerTensor **array)
+{
+  if (!work->everything && *array != NULL)
+    work->spare[work->n_spare++] = g_steal_pointer (array);
+  g_clear_object (array);
+}
+
+static void
+group_end (Work  *work,
+           Group *group)
+{
+  hand_on (work, &group->q);
+  hand_on (work, &group->k);
+  hand_on (work, &group->v);
+  hand_on (work, &group->out);
+  group_clear (group);
 }
 
 static void
@@ -287,6 +316,7 @@ accumulate (ReformerLayer  *layer,
           reformer_tape_save (tape, group.out);
           reformer_tape_save (tape, group.stats);
         }
+      group_end (&work, &group);
     }
   if (reformer_tape_get_record (tape) != REFORMER_RECORD_NOTHING && reformer_run_ok (run))
     reformer_tape_save (tape, work.pass.buckets);
@@ -370,7 +400,7 @@ group_backward (Work           *work,
     return;
   args = args_of (work, group);
   deltas = reformer_attention_deltas (work->run, &args, reformer_span (group->out), reformer_span (dout));
-  g_clear_object (&group->out); /* makes room for the gradients */
+  hand_on (work, &group->out); /* makes room for the gradients */
   dq = group_array (work, group);
   dk = group->k != NULL ? group_array (work, group) : NULL;
   dv = group_array (work, group);
@@ -386,10 +416,13 @@ group_backward (Work           *work,
     }
   reformer_attention_backward (work->run, &args, reformer_span (deltas), reformer_span (group->stats), reformer_span (dout),
                                reformer_span (dq), reformer_span (dk), reformer_span (dv));
-  g_clear_object (&dout);
+  hand_on (work, &dout);
   g_clear_object (&deltas);
-  group_clear (group);
+  group_end (work, group);
   project_backward (work, group, (ReformerTensor *[]) { dq, dk, dv }, dx);
+  hand_on (work, &dq);
+  hand_on (work, &dk);
+  hand_on (work, &dv);
 }
 
 /* What accumulate() saved of a group. */
