@@ -30,7 +30,7 @@ if command -v valgrind > /dev/null; then
   memcheck="valgrind -q --trace-children=no --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=30 --error-exitcode=9
     --suppressions=$PWD/tests/valgrind.supp --suppressions=/usr/share/glib-2.0/valgrind/glib.supp"
   OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd G_SLICE=always-malloc meson test -C build --no-rebuild --wrap "$(echo $memcheck)" --logbase valgrind --print-errorlogs -t 10 \
-    config config-json config-validate dataset half json run-folder safetensors sampling schedule text-dataset tokenizer weights \
+    config config-validate dataset half json run-folder safetensors sampling schedule text-dataset tokenizer weights \
     loss norm > build/results/valgrind.txt 2>&1
   tail -n 12 build/results/valgrind.txt | sed -n '/^Ok:/,$p' | tr -s ' \n' ' '
   echo
