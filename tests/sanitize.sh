@@ -2,10 +2,10 @@
 # Sourced by tests/run.sh: the C tests under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer, on PoCL. The runs before have warmed the caches of kernels, so that
 # no compiler works here: LLVM leaks, and is slow. Nothing is suppressed.
 
-# What takes too long: gradients by differences, large products, whole trainings, and what the exported symbols are is not asked here.
-left_out="attention bits formulas main-loop mistakes-met overfit presets product resume run-checkpoint run-folder source trainer-memory"
-# Programs that compile kernels whatever is cached, because these must fail, or because the cache is a new one: memory of LLVM that is lost does not count.
-compiling="device mistakes tool tuning"
+# What takes too long: gradients by differences, large products, whole trainings; the command's tests, which bound its time; scripts that ask about the source.
+left_out="attention bits formulas main-loop mistakes-met overfit long presets product resume run-checkpoint run-folder source tool trainer-async trainer-memory"
+# Programs that compile kernels whatever is cached, because these must fail: memory of LLVM that is lost does not count.
+compiling="device mistakes tuning"
 
 echo "== build with sanitizers"
 if [ ! -f build/sanitized/build.ninja ]; then
