@@ -12,18 +12,6 @@ failed=0
 echo "== the safetensors reader against the reference"
 $peers tests/fuzz/safetensors-differential.py build/tests/safetensors-driver --files 20000 || failed=1
 
-echo "== products beside OpenBLAS"
-build/tests/products --check || failed=1
-
-echo "== speed beside transformers' Reformer, reformer-pytorch and PyTorch"
-tests/bench/compare.py --check --output build/compare.md --plot build/compare.svg || failed=1
-
-echo "== a million tokens in one sequence"
-meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/million.py" || failed=1
-
-echo "== the duplication task of the Reformer's paper"
-meson devenv -C build /usr/bin/python3 "$PWD/tests/results/duplication.py" || failed=1
-
 # valgrind's processor has no AVX-512, and says so: PoCL and the library then take kernels for AVX2. What takes it too long, or bounds a time, is left out.
 echo "== valgrind"
 if command -v valgrind > /dev/null; then
@@ -37,5 +25,17 @@ if command -v valgrind > /dev/null; then
 else
   echo "valgrind: not installed" >> build/results/skipped
 fi
+
+echo "== products beside OpenBLAS"
+build/tests/products --check || failed=1
+
+echo "== speed beside transformers' Reformer, reformer-pytorch and PyTorch"
+tests/bench/compare.py --check --output build/compare.md --plot build/compare.svg || failed=1
+
+echo "== a million tokens in one sequence"
+meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/million.py" || failed=1
+
+echo "== the duplication task of the Reformer's paper"
+meson devenv -C build /usr/bin/python3 "$PWD/tests/results/duplication.py" || failed=1
 
 exit $failed
