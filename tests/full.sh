@@ -12,13 +12,13 @@ failed=0
 echo "== the safetensors reader against the reference"
 $peers tests/fuzz/safetensors-differential.py build/tests/safetensors-driver --files 20000 || failed=1
 
-# valgrind's processor has no AVX-512, and says so: PoCL and the library then take kernels for AVX2. What takes it too long, or bounds a time, is left out.
+# valgrind's processor has no AVX-512, and says so: PoCL and the library then take kernels for AVX2. What takes it too long, bounds a time, or looks at how a fork ends is left out.
 echo "== valgrind"
 if command -v valgrind > /dev/null; then
   memcheck="valgrind -q --trace-children=no --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=30 --error-exitcode=9
     --suppressions=$PWD/tests/valgrind.supp --suppressions=/usr/share/glib-2.0/valgrind/glib.supp"
   OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd G_SLICE=always-malloc meson test -C build --no-rebuild --wrap "$(echo $memcheck)" --logbase valgrind --print-errorlogs -t 10 \
-    config config-validate dataset half json run-folder safetensors sampling schedule tokenizer weights \
+    config config-validate dataset half json safetensors sampling schedule tokenizer weights \
     loss norm > build/results/valgrind.txt 2>&1
   tail -n 12 build/results/valgrind.txt | sed -n '/^Ok:/,$p' | tr -s ' \n' ' '
   echo
