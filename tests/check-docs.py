@@ -11,7 +11,9 @@ sh      line after line. Lines that begin with a word of HERE run in the page's 
         beginning, is taken as BUILD. What installs and builds (BROUGHT) brought us here; tests/newcomer.py runs that
 json    must be JSON
 text    is not run
-(none)  what the last line of the block before prints: each of its lines must be among the output's, whatever the spaces
+(none)  what the last line of the block before prints: each of its lines must be among the output's (shown.py)
+
+No page has the same heading twice.
 """
 import glob
 import json
@@ -21,6 +23,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+sys.dont_write_bytecode = True
+
+from shown import missing_line  # noqa: E402
 
 BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.M | re.S)
 NAME = re.compile(r"(?:#|//|/\*) ([a-z0-9-]+\.(?:py|js|vala|c))(?: \*/)?\n")
@@ -86,11 +92,6 @@ def run_program(language, code, folder, environment):
     return first_failure([(command, folder) for command in commands], environment)
 
 
-def missing_line(block, output):
-    printed = [line.split() for line in output.splitlines()]
-    return next(("'%s' is not in the output:\n%s" % (line, output) for line in block.splitlines() if line.split() not in printed), None)
-
-
 def tools_of(language, code):
     """Programs without which a block is left out."""
     if language == "sh":
@@ -106,10 +107,17 @@ def check_json(code):
     return None
 
 
+def repeated_heading(text):
+    headings = re.findall(r"^#+ +(.*?) *$", BLOCK.sub("", text), re.M)
+    twice = sorted({heading for heading in headings if headings.count(heading) > 1})
+    return "more than once: " + "; ".join(twice) if twice else None
+
+
 def check_page(path, source, build, environment):
     """Yields the line of each block, what went wrong or None, and why it was left out or None."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
+    yield 1, repeated_heading(text), None
     output, left_out = "", None
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(os.path.join(source, "tests"), os.path.join(folder, "tests"))

@@ -8,7 +8,7 @@ The blocks of a section run in their order, all in the clone's folder and with o
 
 sh              in the shell; the first line that fails ends the block
 python, js ...  with a comment that names a file first: saved under that name, for a command of a later block. Without: saved and run
-(none)          each of its lines is among what the block before printed; after a program that was saved, what the next command printed
+(none)          each of its lines is among what the block before printed (shown.py); after a program that was saved, what the next command printed
 text, json      are to be read
 """
 import os
@@ -23,6 +23,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), name) f
 
 import tap  # noqa: E402, F401 (signals as a terminal has them)
 from places import bare_environment  # noqa: E402
+from shown import missing_line  # noqa: E402
 
 TASKS = (
     ("install", "README.md", "Install"),
@@ -88,11 +89,6 @@ class Shell:
         except subprocess.TimeoutExpired as e:
             return "", "it did not end within %d seconds" % e.timeout
         return result.stdout, "it ended with %d:\n%s" % (result.returncode, result.stdout[-3000:]) if result.returncode else None
-
-
-def missing_line(block, output):
-    printed = [line.split() for line in output.splitlines()]
-    return next(("'%s' is not in the output:\n%s" % (line, output) for line in block.splitlines() if line.split() not in printed), None)
 
 
 def run_section(blocks, shell, folder):
