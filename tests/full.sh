@@ -7,6 +7,7 @@ peers=$PWD/build/peers/bin/python
 . tests/install.sh
 packages="libopenblas0 valgrind"
 install_packages
+. tests/one-run.sh
 failed=0
 
 echo "== the safetensors reader against the reference"
@@ -17,13 +18,14 @@ echo "== valgrind"
 if command -v valgrind > /dev/null; then
   memcheck="valgrind -q --trace-children=no --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=30 --error-exitcode=9
     --suppressions=$PWD/tests/valgrind.supp --suppressions=/usr/share/glib-2.0/valgrind/glib.supp"
-  OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd G_SLICE=always-malloc meson test -C build --no-rebuild --wrap "$(echo $memcheck)" --logbase valgrind --print-errorlogs -t 10 \
-    config config-validate dataset half json safetensors sampling schedule tokenizer weights \
-    norm > build/results/valgrind.txt 2>&1
-  tail -n 12 build/results/valgrind.txt | sed -n '/^Ok:/,$p' | tr -s ' \n' ' '
-  echo
+  # meson adds the wrapper's name to that of the log
+  rm -f build/meson-logs/memcheck-valgrind.json
+  checked="config config-validate dataset half json safetensors sampling schedule tokenizer weights norm"
+  OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd G_SLICE=always-malloc meson test -C build --no-rebuild --wrap "$(echo $memcheck)" --logbase memcheck --print-errorlogs -t 10 $checked \
+    > build/results/memcheck-valgrind.txt 2>&1
+  tell_run memcheck-valgrind $? "$checked"
 else
-  echo "valgrind: not installed" >> build/results/skipped
+  skip memcheck-valgrind "valgrind is not installed"
 fi
 
 echo "== products beside OpenBLAS"

@@ -41,21 +41,7 @@ rusticl=/etc/OpenCL/vendors/rusticl.icd
 intel=$top/build/intel/vendors
 oclgrind=$top/build/oclgrind
 
-# run NAME TESTS [VARIABLE=VALUE]...: one meson test of suites, or of tests by name, with its own log
-folder=build
-run () {
-  name=$1 tests=$2
-  shift 2
-  echo "== $name"
-  env "$@" meson test -C $folder --no-rebuild $tests --logbase "$name" --print-errorlogs -t 1 > "build/results/$name.txt" 2>&1
-  tail -n 12 "build/results/$name.txt" | sed -n '/^Ok:/,$p' | tr -s ' \n' ' '
-  echo
-}
-
-skip () {
-  echo "== $1: skipped: $2"
-  echo "$1: $2" >> build/results/skipped
-}
+. tests/one-run.sh
 
 run pocl-wide "--suite host --suite device --suite api --suite faults" OCL_ICD_VENDORS=$pocl
 run install "--suite install --suite newcomer" OCL_ICD_VENDORS=$pocl

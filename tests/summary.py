@@ -41,6 +41,10 @@ def main(build):
                 failed.append("%s: %s" % (name, test["result"]))
             elif not lines:
                 passed += 1
+        status = os.path.join(build, "results", runtime + ".status")
+        if os.path.exists(status) and not any(line.startswith(runtime + " ") for line in failed):
+            with open(status, encoding="utf-8") as file:
+                failed.append("%s: meson ended with %s" % (runtime, file.read().strip()))
     for kind, into in (("skipped", skipped), ("failed", failed)):
         path = os.path.join(build, "results", kind)
         if os.path.exists(path):
