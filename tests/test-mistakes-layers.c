@@ -406,6 +406,35 @@ test_written (void)
     }
 }
 
+/* What fails without anybody to hear of it is told by the next use. */
+static void
+test_late_settings (void)
+{
+  g_autoptr (ReformerConfig) config = test_config ("lsh");
+  g_autoptr (ReformerModel) model = reformer_model_new (device, config);
+  g_autoptr (GListModel) branches = g_object_ref (G_LIST_MODEL (reformer_model_get_stack (model))), parameters = NULL;
+  g_autoptr (ReformerLayer) attention = g_list_model_get_item (branches, 0), feed_forward = g_list_model_get_item (branches, 1);
+  g_autoptr (ReformerTensor) tokens = test_tokens (device, 1, 16, 40), output = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_object_set (attention, "num-hashes", 1, NULL);
+  g_object_set (feed_forward, "hidden-act", "gelu", NULL);
+  parameters = reformer_model_get_parameters (model);
+  for (guint i = 0; i < g_list_model_get_n_items (parameters); i++)
+    {
+      g_autoptr (ReformerParameter) parameter = g_list_model_get_item (parameters, i);
+
+      g_assert_nonnull (reformer_parameter_get_value (parameter));
+    }
+  for (guint i = 0; i < 2; i++)
+    {
+      g_assert_null (reformer_model_forward (model, tokens, NULL, &error));
+      assert_says (&error, MODEL, CONFIG, i == 0 ? "num-hashes" : "hidden-act", "wanted before", NULL);
+    }
+  output = reformer_model_forward (model, tokens, NULL, &error);
+  g_assert_no_error (error);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -418,6 +447,7 @@ main (int    argc,
   g_test_add_func ("/mistakes-layers/attention", test_attention);
   g_test_add_func ("/mistakes-layers/stack", test_stack);
   g_test_add_func ("/mistakes-layers/written", test_written);
+  g_test_add_func ("/mistakes-layers/late-settings", test_late_settings);
   status = g_test_run ();
   g_clear_object (&device);
   return status;

@@ -85,6 +85,10 @@ GPtrArray         *reformer_layer_list_buffers        (ReformerLayer        *sel
 void               reformer_layer_reset               (ReformerLayer        *self,
                                                        ReformerRun          *run,
                                                        guint64               seed);
+/* The same without a pass: what was set too late stays to be told by the next one. */
+void               reformer_layer_start               (ReformerLayer        *self,
+                                                       ReformerRun          *run,
+                                                       guint64               seed);
 /* FALSE and a failed run unless the input is float32 [B, T, width]; gives B and T. */
 gboolean           reformer_layer_check_input         (ReformerLayer        *self,
                                                        ReformerRun          *run,

@@ -138,7 +138,7 @@ reformer_layer_class_init (ReformerLayerClass *klass)
    * ReformerLayer:fixed:
    *
    * Whether the layer has been used, or put into another one or a model. Until then the settings of the library's layers can be changed; what is set later changes
-   * nothing, and the layer's next use fails.
+   * nothing, and the layer's next use fails. There is no notification: a layer may be used first in a thread that is not the application's.
    */
   props[PROP_FIXED] = g_param_spec_boolean ("fixed", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   g_object_class_install_properties (object_class, N_PROPS, props);
@@ -200,7 +200,7 @@ reformer_layer_fix (ReformerLayer *self)
   g_atomic_int_set (&priv->fixed, TRUE);
 }
 
-/* Every pass begins so; a mistake is told once. */
+/* Every pass begins so; a mistake is told once, by a run that has nothing else to tell. */
 static void
 begin_use (ReformerLayer *self,
            ReformerRun   *run)
@@ -209,7 +209,7 @@ begin_use (ReformerLayer *self,
   char *late = g_atomic_pointer_get (&priv->late);
 
   reformer_layer_fix (self);
-  if (late != NULL && g_atomic_pointer_compare_and_exchange (&priv->late, late, NULL))
+  if (late != NULL && reformer_run_ok (run) && g_atomic_pointer_compare_and_exchange (&priv->late, late, NULL))
     {
       reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG, "%s", late);
       g_free (late);
@@ -610,16 +610,20 @@ reformer_layer_make_buffer (ReformerLayer *self,
   return parameter;
 }
 
-void
-reformer_layer_reset (ReformerLayer *self,
-                      ReformerRun   *run,
-                      guint64        seed)
+static void
+start (ReformerLayer *self,
+       ReformerRun   *run,
+       guint64        seed,
+       gboolean       used)
 {
   ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
 
   for (guint i = 0; i < priv->children->len; i++)
-    reformer_layer_reset (priv->children->pdata[i], run, seed);
-  begin_use (self, run);
+    start (priv->children->pdata[i], run, seed, used);
+  if (used)
+    begin_use (self, run);
+  else
+    reformer_layer_fix (self);
   if (priv->started)
     return;
   for (guint i = 0; i < priv->parameters->len; i++)
@@ -627,6 +631,22 @@ reformer_layer_reset (ReformerLayer *self,
   for (guint i = 0; i < priv->buffers->len; i++)
     reformer_parameter_reset (priv->buffers->pdata[i], run, seed);
   priv->started = reformer_run_ok (run);
+}
+
+void
+reformer_layer_reset (ReformerLayer *self,
+                      ReformerRun   *run,
+                      guint64        seed)
+{
+  start (self, run, seed, TRUE);
+}
+
+void
+reformer_layer_start (ReformerLayer *self,
+                      ReformerRun   *run,
+                      guint64        seed)
+{
+  start (self, run, seed, FALSE);
 }
 
 /**

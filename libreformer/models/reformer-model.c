@@ -279,6 +279,40 @@ reformer_model_get_stack (ReformerModel *self)
   return self->stack;
 }
 
+/* Rotations have a seed of their own where the configuration says so. */
+static void
+reset_rotations (ReformerModel *self,
+                 ReformerRun   *run)
+{
+  const gint64 seed = reformer_config_get_hash_seed (self->config);
+  g_autoptr (GPtrArray) buffers = NULL;
+
+  if (seed == -1)
+    return;
+  buffers = reformer_model_list_buffers (self);
+  for (guint i = 0; i < buffers->len; i++)
+    reformer_parameter_reset (buffers->pdata[i], run, (guint64) seed);
+}
+
+static gboolean
+give_values (ReformerModel  *self,
+             void          (*start) (ReformerLayer *layer,
+                                     ReformerRun   *run,
+                                     guint64        seed),
+             GError        **error)
+{
+  g_autoptr (GRecMutexLocker) locker = g_rec_mutex_locker_new (&self->lock);
+  ReformerRun run;
+
+  if (!reformer_model_build (self, error))
+    return FALSE;
+  run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
+  reset_rotations (self, &run);
+  for (guint i = 0; i < self->layers->len; i++)
+    start (self->layers->pdata[i], &run, self->seed);
+  return reformer_run_finish (&run, error);
+}
+
 /**
  * reformer_model_get_parameters:
  * @self: a model
@@ -295,7 +329,7 @@ reformer_model_get_parameters (ReformerModel *self)
 
   g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
 
-  reformer_model_prepare (self, NULL);
+  give_values (self, reformer_layer_start, NULL); /* nobody would hear of what was set too late */
   list = reformer_model_list_parameters (self);
   store = g_list_store_new (REFORMER_TYPE_PARAMETER);
   g_list_store_splice (store, 0, 0, list->pdata, list->len);
@@ -491,21 +525,6 @@ reformer_model_set_sequence (ReformerModel *self,
 
 /* ---- Work ---- */
 
-/* Rotations have a seed of their own where the configuration says so. */
-static void
-reset_rotations (ReformerModel *self,
-                 ReformerRun   *run)
-{
-  const gint64 seed = reformer_config_get_hash_seed (self->config);
-  g_autoptr (GPtrArray) buffers = NULL;
-
-  if (seed == -1)
-    return;
-  buffers = reformer_model_list_buffers (self);
-  for (guint i = 0; i < buffers->len; i++)
-    reformer_parameter_reset (buffers->pdata[i], run, (guint64) seed);
-}
-
 /**
  * reformer_model_prepare:
  * @self: a model
@@ -520,19 +539,9 @@ gboolean
 reformer_model_prepare (ReformerModel  *self,
                         GError        **error)
 {
-  g_autoptr (GRecMutexLocker) locker = NULL;
-  ReformerRun run;
-
   g_return_val_if_fail (REFORMER_IS_MODEL (self), FALSE);
 
-  locker = g_rec_mutex_locker_new (&self->lock);
-  if (!reformer_model_build (self, error))
-    return FALSE;
-  run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
-  reset_rotations (self, &run);
-  for (guint i = 0; i < self->layers->len; i++)
-    reformer_layer_reset (self->layers->pdata[i], &run, self->seed);
-  return reformer_run_finish (&run, error);
+  return give_values (self, reformer_layer_reset, error);
 }
 
 static ReformerTensor *
