@@ -17,6 +17,7 @@ typedef struct
   int           length;
   double        momentum;
   const char   *freeze;
+  gboolean      shown; /* the model was last used to look at, without dropout */
 } Case;
 
 static ReformerOptimizer *
@@ -53,6 +54,7 @@ new_trainer (ReformerDevice     *device,
   reformer_stack_set_keep (reformer_model_get_stack (model), c->keep);
   if (c->freeze != NULL)
     g_assert_cmpuint (reformer_model_freeze (model, c->freeze), >, 0);
+  reformer_model_set_training (model, !c->shown);
   return trainer;
 }
 
@@ -102,6 +104,7 @@ static const Case cases[] = {
   { "lsh,local", REFORMER_KEEP_NOTHING, 1, 3, 64, .momentum = 0.9 },
   { "lsh", REFORMER_KEEP_NOTHING, 2, 2, 7, .freeze = "reformer.embeddings.*" },
   { "local", REFORMER_KEEP_AUTO, 1, 1, 50, .momentum = -1 },
+  { "local,lsh", REFORMER_KEEP_NOTHING, 2, 1, 64, .shown = TRUE },
 };
 
 static void
@@ -157,6 +160,26 @@ test_longest (void)
   reformer_device_set_memory_limit (device, 0);
 }
 
+/* A model of one position has a longest sequence that nothing can be learned from. */
+static void
+test_one_position (void)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerConfig) config = test_config ("local");
+  g_autoptr (ReformerModel) model = NULL;
+  g_autoptr (TestSamples) samples = test_samples_new (1, 2, 40);
+  g_autoptr (ReformerTrainer) trainer = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_object_set (config, "axial-pos-embds", FALSE, "max-position-embeddings", 1, NULL);
+  model = reformer_model_new (device, config);
+  trainer = test_trainer_new (model, samples);
+  g_assert_cmpint (reformer_model_find_max_length (model, 1, TRUE, &error), ==, 1);
+  g_assert_no_error (error);
+  g_assert_cmpint (reformer_trainer_find_max_length (trainer, &error), ==, 0);
+  g_assert_no_error (error);
+}
+
 static void
 on_step (ReformerTrainer        *trainer,
          ReformerTrainingRecord *record,
@@ -169,6 +192,24 @@ on_step (ReformerTrainer        *trainer,
   g_assert_cmpint (reformer_trainer_find_max_length (trainer, &error), ==, -1);
   assert_says (&error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_BUSY, "at work", NULL);
   (*(guint *) data)++;
+}
+
+static void
+assert_range (ReformerTrainer *trainer,
+              const char      *setting,
+              int              wrong,
+              int              right)
+{
+  void (*const set) (ReformerTrainer *trainer, int value) = g_str_equal (setting, "batch-size") ? reformer_trainer_set_batch_size : reformer_trainer_set_accumulation;
+  g_autofree char *seen = g_strdup_printf ("%s: %d", setting, wrong);
+  g_autoptr (GError) error = NULL;
+
+  set (trainer, wrong);
+  g_assert_null (reformer_trainer_estimate_memory (trainer, &error));
+  assert_says (&error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID, seen, "wanted 1 to", NULL);
+  g_assert_cmpint (reformer_trainer_find_max_length (trainer, &error), ==, -1);
+  assert_says (&error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID, seen, "wanted 1 to", NULL);
+  set (trainer, right);
 }
 
 static void
@@ -195,6 +236,9 @@ test_mistakes (void)
   assert_says (&error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID, "beta1 is 2", NULL);
 
   reformer_adamw_set_beta1 (REFORMER_ADAMW (reformer_trainer_get_optimizer (trainer)), 0.9);
+  assert_range (trainer, "accumulation", 0, 1);
+  assert_range (trainer, "accumulation", -1, 1);
+  assert_range (trainer, "batch-size", 0, 1);
   g_signal_connect (trainer, "step", G_CALLBACK (on_step), &n);
   test_train (trainer, 1);
   g_assert_cmpuint (n, ==, 1);
@@ -208,6 +252,7 @@ main (int    argc,
 
   g_test_add_func ("/trainer-plan/exact", test_exact);
   g_test_add_func ("/trainer-plan/longest", test_longest);
+  g_test_add_func ("/trainer-plan/one-position", test_one_position);
   g_test_add_func ("/trainer-plan/mistakes", test_mistakes);
 
   return g_test_run ();

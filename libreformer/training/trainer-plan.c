@@ -49,7 +49,10 @@ make_step (ReformerModel      *twin,
 {
   g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (twin);
   ReformerRun run = REFORMER_RUN_INIT (twin->device, NULL);
-  gboolean done = reformer_model_prepare (twin, error) && (optimizer == NULL || reformer_optimizer_prepare (optimizer, parameters, error));
+  gboolean done;
+
+  twin->training = TRUE; /* as in every run */
+  done = reformer_model_prepare (twin, error) && (optimizer == NULL || reformer_optimizer_prepare (optimizer, parameters, error));
 
   for (int i = 0; i < passes && done; i++)
     {
@@ -118,6 +121,8 @@ plan_init (Plan             *self,
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID, "the trainer has no model; its property model is wanted");
       return FALSE;
     }
+  if (!reformer_trainer_check_ranges (&self->job->settings, error))
+    return FALSE;
   self->optimizer = self->job->optimizer != NULL ? g_object_ref (self->job->optimizer) : reformer_adamw_new ();
   self->step.optimizer = is_known (self->optimizer) ? self->optimizer : NULL;
   self->step.passes = MIN (self->job->settings.accumulation, 2);
@@ -135,6 +140,9 @@ plan_clear (Plan *self)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Plan, plan_clear)
+
+/* A token predicts the next one. */
+#define MIN_LENGTH 2
 
 /**
  * reformer_trainer_estimate_memory:
@@ -172,7 +180,7 @@ reformer_trainer_estimate_memory (ReformerTrainer  *self,
  * Finds the longest sequence that can be trained on, [property@Trainer:batch-size] of them at once: what the device's memory, or its memory limit, and the model's
  * positions allow.
  *
- * Returns: the length in tokens, 0 where not even one fits, or -1 with @error set: [error@ModelError], [error@TrainerError]; `BUSY` of the latter while the trainer
+ * Returns: the length in tokens, 0 where not even 2 fit, the least that can be trained on, or -1 with @error set: [error@ModelError], [error@TrainerError]; `BUSY` of the latter while the trainer
  *   is at work
  */
 gint64
@@ -189,5 +197,5 @@ reformer_trainer_find_max_length (ReformerTrainer  *self,
   if (plan_init (&plan, self, error))
     most = reformer_planning_find_max_length (&plan.planning, plan.job->settings.batch_size, error);
   reformer_trainer_release (self);
-  return most;
+  return most >= 0 && most < MIN_LENGTH ? 0 : most;
 }
