@@ -404,7 +404,7 @@ test_operations (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (ReformerConfig) config = reformer_config_new_preset ("bench-lsh", &error);
   g_autoptr (ReformerConfig) other = NULL;
-  const char *kinds[] = { "local", "full", NULL };
+  const char *kinds[] = { "local", "full", NULL }, *hashed[] = { "lsh", NULL };
 
   g_assert_no_error (error);
   g_free (reformer_config_choose_axial_shape (config, (gint64) T, 2, NULL, &error));
@@ -434,7 +434,38 @@ test_operations (void)
   g_assert_cmpfloat (reformer_config_count_operations (other, 12, FALSE, REFORMER_KEEP_AUTO), ==,
                      2 * 12 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (6 * 16 + 12 * 13 / 2) + 12 * 2 * 16 * 10);
   g_assert_cmpfloat (reformer_config_count_operations (other, 3, FALSE, REFORMER_KEEP_AUTO), ==,
-                     2 * 3 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (9 + 6) + 3 * 2 * 16 * 10);
+                     2 * 3 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (6 + 6) + 3 * 2 * 16 * 10);
+  /* the last of three chunks has one query */
+  reformer_config_set_local_attn_circular (other, FALSE);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 9, FALSE, REFORMER_KEEP_AUTO), ==,
+                     2 * 9 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (4 * 4 + 4 * 8 + 1 * 8 + 9 * 10 / 2) + 9 * 2 * 16 * 10);
+  /* one chunk of LSH: nothing is hashed, and what is later is left out too */
+  reformer_config_set_attn_layers (other, hashed);
+  reformer_config_set_lsh_attn_chunk_length (other, 4);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 4, FALSE, REFORMER_KEEP_AUTO), ==, 4 * 2 * (3 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * 10 + 4 * 2 * 16 * 10);
+  reformer_config_set_head (other, REFORMER_HEAD_NONE);
+  reformer_config_set_is_decoder (other, FALSE);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 4, FALSE, REFORMER_KEEP_AUTO), ==, 4 * 2 * (3 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * 16);
+}
+
+/* Nobody has validated the configuration. */
+static void
+test_operations_of_nonsense (void)
+{
+  static const int chunks[] = { 0, -1, G_MININT, G_MAXINT };
+  const char *kinds[] = { "local", "lsh", NULL };
+  g_autoptr (ReformerConfig) config = reformer_config_new ();
+
+  reformer_config_set_attn_layers (config, kinds);
+  for (guint i = 0; i < G_N_ELEMENTS (chunks); i++)
+    for (int circular = 0; circular < 2; circular++)
+      {
+        reformer_config_set_local_attn_chunk_length (config, chunks[i]);
+        reformer_config_set_lsh_attn_chunk_length (config, chunks[i]);
+        reformer_config_set_local_attn_circular (config, circular);
+        g_assert_cmpfloat (reformer_config_count_operations (config, 12, TRUE, REFORMER_KEEP_AUTO), >, 0);
+        g_assert_cmpfloat (reformer_config_count_operations (config, G_MAXINT64, FALSE, REFORMER_KEEP_AUTO), >, 0);
+      }
 }
 
 int
@@ -451,6 +482,7 @@ main (int   argc,
   g_test_add_func ("/config/axial-widths", test_axial_widths);
   g_test_add_func ("/config/buckets", test_buckets);
   g_test_add_func ("/config/operations", test_operations);
+  g_test_add_func ("/config/operations-of-nonsense", test_operations_of_nonsense);
 
   return g_test_run ();
 }

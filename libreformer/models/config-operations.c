@@ -11,7 +11,7 @@ typedef struct
   double attention; /* 2 products: scores, and weights with values */
 } Count;
 
-/* Pairs of a query and a key that chunks see; masked ones count, for an order that is found by hashing leaves none out. */
+/* Pairs of a query and a key that chunks see; masked ones count, for an order that is found by hashing leaves none out. The last chunk may have fewer queries. */
 static double
 count_pairs (gint64   length,
              gint64   chunk,
@@ -19,16 +19,13 @@ count_pairs (gint64   length,
              gint64   after,
              gboolean circular)
 {
-  const gint64 chunks = length / chunk;
-  double seen = (double) (before + 1 + after) * chunks;
+  const double size = (double) chunk, chunks = (double) (length / chunk + (length % chunk > 0));
+  const double b = MIN ((double) before, chunks - 1), a = MIN ((double) after, chunks - 1);
 
-  if (!circular) /* what would lie before the first and behind the last chunk */
-    {
-      const double b = MIN (before, chunks - 1), a = MIN (after, chunks - 1);
-
-      seen = (double) chunks * (b + 1 + a) - b * (b + 1) / 2 - a * (a + 1) / 2;
-    }
-  return seen * chunk * (length / (double) chunks);
+  if (circular)
+    return (double) (before + 1 + after) * size * (double) length;
+  /* without what would lie before the first and behind the last chunk */
+  return size * size * (chunks * (b + 1 + a) - b * (b + 1) / 2 - a * (a + 1) / 2) - size * (chunks * size - (double) length) * (b + 1);
 }
 
 static void
@@ -39,15 +36,16 @@ count_layer (ReformerConfig *self,
 {
   const gboolean lsh = g_str_equal (kind, "lsh"), local = g_str_equal (kind, "local");
   const double size = (double) reformer_config_get_num_attention_heads (self) * reformer_config_get_attention_head_size (self);
-  const double hidden = reformer_config_get_hidden_size (self);
-  const gint64 chunk = lsh ? reformer_config_get_lsh_attn_chunk_length (self) : local ? reformer_config_get_local_attn_chunk_length (self) : length;
+  const double hidden = reformer_config_get_hidden_size (self), T = (double) length;
+  const gint64 set = lsh ? reformer_config_get_lsh_attn_chunk_length (self) : local ? reformer_config_get_local_attn_chunk_length (self) : length;
+  const gint64 chunk = MAX (set, 1); /* nobody has validated it */
   double pairs;
 
   /* queries and keys are one projection in an LSH layer */
-  count->products += length * 2 * hidden * ((lsh ? 3 : 4) * size + 2.0 * reformer_config_get_feed_forward_size (self));
+  count->products += 2 * T * hidden * ((lsh ? 3 : 4) * size + 2.0 * reformer_config_get_feed_forward_size (self));
 
-  if (length <= chunk) /* one chunk: everything sees everything; a layer of full attention leaves out what is later */
-    pairs = !lsh && !local && reformer_config_get_is_decoder (self) ? length * (length + 1.0) / 2 : (double) length * length;
+  if (length <= chunk) /* one chunk in its natural order, whatever the layer: what is later is left out */
+    pairs = reformer_config_get_is_decoder (self) ? T * (T + 1) / 2 : T * T;
   else if (lsh)
     {
       const double rounds = reformer_config_get_num_hashes (self);
@@ -57,7 +55,7 @@ count_layer (ReformerConfig *self,
 
       for (gsize i = 0; i < n; i++)
         columns += factors[i] / 2;
-      count->hash += length * 2 * size * rounds * columns;
+      count->hash += 2 * T * size * rounds * columns;
       pairs = rounds * count_pairs (length, chunk, reformer_config_get_lsh_num_chunks_before (self), reformer_config_get_lsh_num_chunks_after (self), TRUE);
     }
   else
@@ -77,7 +75,7 @@ count_layer (ReformerConfig *self,
  *
  * Counted are the matrix products: projections, feed-forward and language head (one product forward, two backward), the rotations that hash tokens to buckets (once),
  * and attention (scores and values: two products forward, five backward, because the scores are computed again). Every query counts with every key of its window, masked
- * or not; full causal attention counts the keys up to the query. Where the stack is computed twice, its projections, feed-forward and attention count once more.
+ * or not; a causal layer of one chunk, as full attention is, counts the keys up to the query. Where the stack is computed twice, its projections, feed-forward and attention count once more.
  * Norms, activations, embeddings, softmax, the loss, padding and the optimizer do not count.
  *
  * For example the preset `bench-lsh`, with positions for 16,384 tokens, needs 10.6 million operations a token forward, 32.4 with gradients, and 42.6 where nothing
@@ -104,7 +102,7 @@ reformer_config_count_operations (ReformerConfig *self,
   for (guint i = 0; i < reformer_config_get_n_layers (self); i++)
     count_layer (self, kinds[i], length, &count);
   if (reformer_config_get_head (self) == REFORMER_HEAD_LANGUAGE)
-    count.head = length * 4.0 * reformer_config_get_hidden_size (self) * reformer_config_get_vocab_size (self);
+    count.head = 4.0 * (double) length * reformer_config_get_hidden_size (self) * reformer_config_get_vocab_size (self);
 
   if (!gradients)
     return count.products + count.head + count.hash + count.attention;
