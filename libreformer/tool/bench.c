@@ -229,9 +229,10 @@ interrupted (GCancellable *cancellable,
   _exit (tool_signals_get_status ());
 }
 
+/* All but the peak afterwards. */
 static gboolean
-measure (Bench   *self,
-         GError **error)
+measure_points (Bench   *self,
+                GError **error)
 {
   double peak;
 
@@ -255,8 +256,16 @@ measure (Bench   *self,
       point->done = TRUE;
       g_mutex_unlock (&lock);
     }
-  peak = bench_peak (self, error);
-  g_mutex_lock (&lock); /* for good: what comes is the end */
+  return TRUE;
+}
+
+static gboolean
+measure (Bench   *self,
+         GError **error)
+{
+  const double peak = measure_points (self, error) ? bench_peak (self, error) : -1;
+
+  g_mutex_lock (&lock); /* for good: what comes is the end, of the points too */
   self->after = peak;
   return peak >= 0;
 }
