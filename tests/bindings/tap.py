@@ -41,6 +41,7 @@ def raises(kind, words, function, *args, **kwargs):
     except kind as e:
         for word in words:
             assert word in str(e), '%r does not say %r' % (str(e), word)
+        assert '\n' not in str(e), '%r has more than one line' % str(e)
         print('# %s: %s' % (type(e).__name__, e))
         return e
     raise AssertionError('%s was not raised' % kind.__name__)

@@ -88,21 +88,22 @@ def test_too_long():
 
 
 def test_none():
-    raises(TypeError, ['None'], model.forward, None)
-    raises(TypeError, ['None'], model.compute_loss, ids, None, None)
-    raises(TypeError, ['None'], Reformer.Model.load, device, None, None)
-    raises(TypeError, ['None'], Tensor.new_from_bytes, device, DType.INT32, [1], None)
-    raises(TypeError, ['None'], model.freeze, None)
-    raises(TypeError, ['None'], model.stack.insert, 0, 'x', None)
-    raises(TypeError, ['None'], model.stack[0].forward, None, Reformer.Tape(device=device))
+    raises(TypeError, ['Model.forward(', 'tokens is None', 'tokens:Reformer.Tensor or array'], model.forward, None)
+    raises(TypeError, ['labels is None'], model.compute_loss, ids, None, None)
+    raises(TypeError, ['file is None', 'file:Gio.File'], Reformer.Model.load, device, None, None)
+    raises(TypeError, ['bytes is None'], Tensor.new_from_bytes, device, DType.INT32, [1], None)
+    raises(TypeError, ['pattern is None'], model.freeze, None)
+    raises(TypeError, ['branch is None'], model.stack.insert, 0, 'x', None)
+    raises(TypeError, ['input is None'], model.stack[0].forward, None, Reformer.Tape(device=device))
 
 
 def test_wrong_objects():
-    raises(TypeError, [], Reformer.Model.load, device, '/a/path', None)
-    raises(TypeError, [], Reformer.Model, device=device, config={'vocab_size': 7})
-    raises(TypeError, [], Reformer.Model, device='cpu')
-    raises(TypeError, ['DType'], Tensor.new, device, 'float32', [1])
-    raises(TypeError, [], Tensor.new, device, DType.FLOAT32, 3)
+    raises(TypeError, ['Model.load(', "'/a/path'", 'argument file', 'Gio.File', 'str'], Reformer.Model.load, device, '/a/path', None)
+    raises(TypeError, ['config of Model', "{'vocab_size': 7}", 'Reformer.Config'], Reformer.Model, device=device, config={'vocab_size': 7})
+    raises(TypeError, ['device of Model', "'cpu'", 'Reformer.Device'], Reformer.Model, device='cpu')
+    raises(TypeError, ['Tensor.new(', "'float32'", 'DType'], Tensor.new, device, 'float32', [1])
+    raises(TypeError, ['Tensor.new(', 'sequence', 'int', 'shape:list'], Tensor.new, device, DType.FLOAT32, 3)
+    raises(TypeError, ['Tensor.new(', 'shape has 2.7 at index 1', 'integer'], Tensor.new, device, DType.FLOAT32, [1, 2.7])
     raises(TypeError, ['elements of type object'], model.forward, model)
 
 
@@ -149,7 +150,7 @@ def test_config_text():
             with open(path, 'w') as file:
                 json.dump(dict(right, **change), file)
             raises(Error, words, load, folder)
-    raises(Error, [], Reformer.Config.new_from_json, '{')
+    raises(Error, ['line 1, column 1', 'end of file'], Reformer.Config.new_from_json, '{')
     raises(Error, ['vocab_size'], Reformer.Config.new_from_json, '{"model_type": "reformer", "vocab_size": 1.5}')
 
 
@@ -161,7 +162,7 @@ def test_save():
 def test_cancelled():
     cancellable = Gio.Cancellable()
     cancellable.cancel()
-    error = raises(Error, [], Reformer.Model.load, device, Gio.File.new_for_path(golden.folder('mixed')), cancellable)
+    error = raises(Error, ['cancelled'], Reformer.Model.load, device, Gio.File.new_for_path(golden.folder('mixed')), cancellable)
     assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED)
 
 
@@ -259,8 +260,10 @@ def test_layer_input():
     raises(Error, ['device'], linear.forward, Tensor.from_array([[1.0] * 3]), Reformer.Tape())
     raises(ValueError, ['in_features', '0', '1 to'], Reformer.Linear, device=device, in_features=0)
     raises(ValueError, ['target', '2', '0 to 1'], linear.set_target, 2)
-    raises(TypeError, [], linear.forward, [[1.0] * 3], None)
-    raises(TypeError, [], Reformer.Layer)
+    raises(TypeError, ['tape: None', 'Reformer.Tape'], linear.forward, [[1.0] * 3], None)
+    raises(TypeError, ["tape: 'x'", 'Reformer.Tape'], linear.backward, [[1.0] * 2], 'x')
+    raises(TypeError, ['mask of Tape', '[[1]]', 'device'], Reformer.Tape, mask=[[1]])
+    raises(TypeError, ['abstract', 'ReformerLayer'], Reformer.Layer)
 
 
 def test_stack():

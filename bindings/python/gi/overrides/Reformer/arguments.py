@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Arrays and lists where functions take tensors, and errors of arguments that name the function and what it got."""
 
-import functools
-
-
-from .arrays import DType, Reformer, Tensor, as_bytes, make_tensor
+from .arrays import DType, Reformer, Tensor, make_tensor
 
 Layer = Reformer.Layer
 Model = Reformer.Model
@@ -28,6 +25,11 @@ def for_tape(tape, value, what):
     if value is None or isinstance(value, Tensor) or not isinstance(tape, Tape):
         return value
     return make_tensor(value, tape.get_device(), what)
+
+
+def _check_tape(tape):
+    if not isinstance(tape, Tape):
+        raise TypeError('tape: %r; wanted a Reformer.Tape' % (tape,))
 
 
 _model_forward = Model.forward
@@ -57,10 +59,12 @@ def _compute_gradients(self, tokens, mask, labels):
 
 
 def _forward_layer(self, input, tape):
+    _check_tape(tape)
     return _layer_forward(self, for_tape(tape, input, 'input'), tape)
 
 
 def _backward_layer(self, gradient, tape):
+    _check_tape(tape)
     return _layer_backward(self, for_tape(tape, gradient, 'gradient'), tape)
 
 

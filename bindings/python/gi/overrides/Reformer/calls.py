@@ -10,47 +10,97 @@ from gi.repository import GObject
 
 Reformer = get_introspection_module('Reformer')
 
-_WHOLE = re.compile(r'(\w+):int\b')
+# What an override of the function takes as well.
+_ALSO = {'Reformer.Tensor': 'Reformer.Tensor or array', 'GLib.Bytes': 'GLib.Bytes or bytes'}
+
+
+class _Signature:
+    """What PyGObject says that a function takes: where integers and lists of them are, what may be None, what may be left out."""
+
+    def __init__(self, cls, info):
+        name, _, rest = info.__doc__.partition('(')
+        inside, _, result = rest.partition(')')
+        parameters = [re.match(r'([*\w]+):?([\w.]*)(=None)?', part.strip()).groups() for part in inside.split(',') if part.strip()]
+        self.own = 1 if info.is_method() else 0
+        self.name = '%s.%s' % (cls.__name__, info.__name__)
+        self.names = [parameter[0].strip('*') for parameter in parameters]
+        self.whole = [(place, each[0]) for place, each in enumerate(parameters) if each[1] == 'int']
+        self.lists = [(place, each[0]) for place, each in enumerate(parameters) if each[1] == 'list']
+        self.nullable = {each[0] for each in parameters if each[2]}
+        self.needed = max([place + 1 for place, each in enumerate(parameters) if not each[2]], default=0)
+
+        def show(place, name, kind, null):
+            null = '' if null is None else null if place >= self.needed else ' or None'
+            return name + (':' + _ALSO.get(kind, kind) if kind else '') + null
+
+        self.text = '%s(%s)%s' % (name, ', '.join(show(place, *each) for place, each in enumerate(parameters) if place >= self.own), result)
+
+    def find_mistake(self, args, kwargs):
+        """What is wrong of what PyGObject only counts."""
+        given = dict(zip(self.names, args), **kwargs)
+        unknown = [name for name in kwargs if name not in self.names]
+        if unknown:
+            return 'no parameter is called %s' % ' or '.join(unknown)
+        missing = [name for name in self.names[self.own:self.needed] if name not in given]
+        if missing:
+            return '%s %s missing' % (' and '.join(missing), 'is' if len(missing) == 1 else 'are')
+        if len(args) > len(self.names) and 'user_data' not in self.names:
+            return '%d arguments' % (len(args) - self.own)
+        none = [name for name in self.names if given.get(name, self) is None and name not in self.nullable]
+        return '%s is None' % none[0] if none else None
 
 
 def _show(args, kwargs):
     return ', '.join([reprlib.repr(value) for value in args] + ['%s=%s' % (name, reprlib.repr(value)) for name, value in kwargs.items()])
 
 
-def _call(function, cls, signature, whole, own, args, kwargs):
-    """Calls a function of C; `own` of the arguments is the object."""
+def _is_fraction(value):
+    return hasattr(value, '__float__') and not hasattr(value, '__index__')
+
+
+def _check_integers(signature, args, kwargs):
+    """PyGObject cuts fractions off."""
+    for place, name in signature.whole:
+        value = args[place] if place < len(args) else kwargs.get(name)
+        if _is_fraction(value):
+            raise TypeError('%s is %r, not an integer' % (name, value))
+    for place, name in signature.lists:
+        value = args[place] if place < len(args) else kwargs.get(name)
+        if hasattr(value, '__len__'):
+            for i, item in enumerate(value):
+                if _is_fraction(item):
+                    raise TypeError('%s has %r at index %d, not an integer' % (name, item, i))
+
+
+def _call(function, signature, args, kwargs):
     try:
-        for place, name in whole:
-            value = args[place] if place < len(args) else kwargs.get(name)
-            if isinstance(value, float):
-                raise TypeError('%s is %r, not an integer' % (name, value))
+        _check_integers(signature, args, kwargs)
         return function(*args, **kwargs)
     except (TypeError, OverflowError, UnicodeError) as e:
         if getattr(e, 'explained', False):
             raise
+        mistake = signature.find_mistake(args, kwargs) or e
         error = (OverflowError if isinstance(e, OverflowError) else TypeError)(
-            ' '.join(('%s.%s(%s): %s; wanted %s' % (cls.__name__, function.__name__, _show(args[own:], kwargs), e, signature)).split()))
+            ' '.join(('%s(%s): %s; wanted %s' % (signature.name, _show(args[signature.own:], kwargs), mistake, signature.text)).split()))
         error.explained = True
         raise error from None
 
 
 def _explain(cls, name, info):
-    signature = info.__doc__
-    parameters = [part.split(':')[0].strip('( ') for part in signature.partition('(')[2].partition(')')[0].split(',')]
-    whole = [(parameters.index(match), match) for match in _WHOLE.findall(signature.partition(')')[0])]
+    signature = _Signature(cls, info)
     if info.is_method():
         def call(self, *args, **kwargs):
-            return _call(info, cls, signature, whole, 1, (self, *args), kwargs)
+            return _call(info, signature, (self, *args), kwargs)
 
         wrapped = call
     else:
         function = getattr(cls, name)
 
         def call(*args, **kwargs):
-            return _call(function, cls, signature, whole, 0, args, kwargs)
+            return _call(function, signature, args, kwargs)
 
         wrapped = staticmethod(call)
-    call.__name__, call.__qualname__, call.__doc__ = name, '%s.%s' % (cls.__name__, name), signature
+    call.__name__, call.__qualname__, call.__doc__ = name, '%s.%s' % (cls.__name__, name), signature.text
     setattr(cls, name, wrapped)
 
 
