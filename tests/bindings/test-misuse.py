@@ -42,11 +42,17 @@ def trainer(**settings):
 def test_arguments():
     """The function, what it was given, and what it takes."""
     model, one = load(), trainer()
-    raises(TypeError, ['Model.freeze(3)', 'string', 'freeze(self, pattern:str)'], model.freeze, 3)
+    raises(TypeError, ['Model.freeze(3)', 'string', 'wanted freeze(pattern:str)'], model.freeze, 3)
     raises(TypeError, ["Trainer.train('x', None)", 'number', 'n_steps:int'], one.train, 'x', None)
     raises(TypeError, ['n_steps is 1.5, not an integer'], one.train, 1.5, None)
     raises(OverflowError, ['Trainer.train(-1, None)', '0 to 4294967295'], one.train, -1, None)
-    raises(TypeError, ['Trainer.train()', '3 arguments', 'n_steps:int'], one.train)
+    raises(TypeError, ['Trainer.train()', 'n_steps is missing', 'wanted train(n_steps:int, cancellable:Gio.Cancellable=None)'], one.train)
+    raises(TypeError, ['Trainer.train(1, 2, 3)', '3 arguments', 'n_steps:int'], one.train, 1, 2, 3)
+    raises(TypeError, ['Trainer.train(steps=1)', 'no parameter is called steps', 'n_steps:int'], one.train, steps=1)
+    raises(TypeError, ['ids has 1.5 at index 1'], Reformer.Sample.new_from_ids, [1, 1.5])
+    raises(TypeError, ['ids has', '0.5', 'index 0'], Reformer.ByteTokenizer().decode_text, numpy.array([0.5], 'f4'))
+    raises(TypeError, ['shape has 2.5 at index 0'], Reformer.Tensor.from_array([1, 2]).reshape, [2.5])
+    assert one.train(1) and one.n_steps == 1  # what may be left out
     raises(TypeError, ["Model.save('folder', None)", 'file', 'Gio.File', 'str'], model.save, 'folder', None)
     raises(TypeError, ['labels'], model.compute_loss, [[1]], None)
     raises(TypeError, ['Device.find(3)', 'wanted:str'], Reformer.Device.find, 3)
@@ -76,7 +82,16 @@ def test_values():
     raises(TypeError, ['tokens of Sample', '5', 'list'], Reformer.Sample, tokens=5)
     raises(AttributeError, ['loss of Trainer cannot be set'], setattr, trainer(), 'loss', 3)
     raises(AttributeError, ['model of Trainer', 'constructor'], setattr, trainer(), 'model', load())
-    raises(RuntimeError, [], type, 'Mine', (Reformer.Config,), {})
+    raises(TypeError, ['head of Config', 'Reformer.Keep.INPUTS', 'Reformer.Head.LANGUAGE'], Reformer.Config, head=Reformer.Keep.INPUTS)
+    raises(AttributeError, ['Trainer has no property batchsize', 'batch_size'], setattr, trainer(), 'batchsize', 4)
+    position = Reformer.AxialPosition(device=device, shape=[2, 3], dims=[4, 5])
+    for same in ([2, 3], (2, 3), numpy.array([2, 3])):
+        position.shape = same
+    raises(AttributeError, ['shape of AxialPosition', 'constructor'], setattr, position, 'shape', numpy.array([3, 2]))
+    sample = Reformer.Sample(tokens=[1, 2])
+    sample.tokens = numpy.array([1, 2])
+    raises(AttributeError, ['tokens of Sample', 'constructor'], setattr, sample, 'tokens', [2, 1])
+    raises(RuntimeError, ['could not create', 'ReformerConfig'], type, 'Mine', (Reformer.Config,), {})
 
 
 class Anything(Reformer.Dataset):

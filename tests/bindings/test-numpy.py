@@ -8,7 +8,7 @@ import time
 import gi
 
 gi.require_version('Reformer', '1.0')
-from gi.repository import GLib, Reformer  # noqa: E402
+from gi.repository import Gio, GLib, Reformer  # noqa: E402
 
 NUMPY_AT_FIRST = 'numpy' in sys.modules
 
@@ -80,7 +80,7 @@ def test_not_numbers():
     raises(TypeError, ['<U1', 'wanted'], Reformer.Tensor.from_array, ['a'])
     raises(TypeError, ['complex128', 'wanted'], Reformer.Tensor.from_array, [1j])
     raises(TypeError, ['object', 'wanted'], Reformer.Tensor.from_array, [None])
-    raises(ValueError, [], Reformer.Tensor.from_array, [[1], [1, 2]])
+    raises(ValueError, ['array', 'homogeneous'], Reformer.Tensor.from_array, [[1], [1, 2]])
     raises(TypeError, ["'cpu'", 'Reformer.Device'], Reformer.Tensor.from_array, [1], 'cpu')
 
 
@@ -258,6 +258,11 @@ def test_prints():
     assert device.name in repr(device)
     model = Reformer.Model(device=device, config=config)
     assert 'none' in repr(model) and '1 layers' in repr(model), repr(model)
+    for thing, wanted in [(Reformer.Trainer(batch_size=3), 'Trainer step 0, batch_size=3'), (Reformer.Generator(prompt='a', temperature=0.5), "Generator 0 tokens, prompt='a', temperature=0.5"),
+                          (Reformer.Session(), 'Session 0 tokens'), (Reformer.AdamW(learning_rate=0.5), 'AdamW learning_rate=0.5'), (Reformer.Sgd(), 'Sgd'),
+                          (Reformer.Schedule(decay='linear'), 'Schedule decay=Reformer.Decay.LINEAR'), (Reformer.ByteTokenizer(), 'ByteTokenizer 258 ids'),
+                          (Reformer.TextDataset(file=Gio.File.new_for_path('/a/book')), "TextDataset file='/a/book'")]:
+        assert repr(thing) == '<Reformer.%s>' % wanted, repr(thing)
 
 
 tap.run('python/numpy', tap.collect(globals()))

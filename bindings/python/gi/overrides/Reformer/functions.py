@@ -91,7 +91,7 @@ def _finish_count(low, high):
         except TypeError:
             _refuse(result, 'a number')
         if not low <= number <= high:
-            _refuse(result, 'at most %d' % high)
+            _refuse(result, '%d to %d' % (low, high))
         return number
 
     return finish

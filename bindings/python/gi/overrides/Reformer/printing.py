@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How objects print."""
 
-from gi.repository import GObject
+from gi.repository import Gio, GObject
 
 from .arrays import Reformer
+from .properties import show_value
 
 
 def _settings(object):
@@ -13,9 +14,27 @@ def _settings(object):
     for pspec in GObject.list_properties(type(object)):
         name = pspec.name.replace('-', '_')
         if pspec.flags & GObject.ParamFlags.WRITABLE and getattr(object.props, name) != getattr(standard.props, name):
-            value = getattr(object.props, name)
-            settings.append('%s=%s' % (name, 'Reformer.Head.%s' % value.value_nick.upper().replace('-', '_') if name == 'head' else repr(value)))
+            settings.append('%s=%s' % (name, show_value(getattr(object.props, name))))
     return ', '.join(settings)
+
+
+def _changed(self):
+    """The numbers, texts, lists and files that are not as they are by default; those of programs' own classes are their own."""
+    settings = []
+    for pspec in GObject.list_properties(type(self)):
+        name, kind = pspec.name.replace('-', '_'), pspec.value_type
+        if not pspec.owner_type.name.startswith('Reformer') or not pspec.flags & GObject.ParamFlags.WRITABLE or name == 'target':
+            continue
+        value = getattr(self.props, name)
+        if isinstance(value, Gio.File):
+            settings.append('%s=%r' % (name, value.get_parse_name()))
+        elif not kind.is_a(GObject.TYPE_OBJECT) and value != getattr(pspec, 'default_value', None) and value not in ([], ''):
+            settings.append('%s=%s' % (name, show_value(value)))
+    return settings
+
+
+def _name(self):
+    return 'Reformer.%s' % type(self).__name__ if type(self).__gtype__.name.startswith('Reformer') else type(self).__name__
 
 
 def _tensor(self):
@@ -41,17 +60,9 @@ def _model(self):
         self.get_head().value_nick, config.get_n_layers(), config.get_hidden_size(), device.get_name() if device is not None else 'the default device')
 
 
-def _layer(self):
+def _plain(self):
     """The class, the sizes and whatever else is not as it is by default."""
-    settings = []
-    for pspec in GObject.list_properties(type(self)):
-        name = pspec.name.replace('-', '_')
-        if pspec.owner_type.name.startswith('Reformer') and pspec.flags & GObject.ParamFlags.WRITABLE and name not in ('device', 'target'):
-            value = getattr(self.props, name)
-            if value != getattr(pspec, 'default_value', None) and value != []:
-                settings.append('%s=%r' % (name, value))
-    name = 'Reformer.%s' % type(self).__name__ if type(self).__gtype__.name.startswith('Reformer') else type(self).__name__
-    return '<%s%s>' % (name, ' ' + ', '.join(settings) if settings else '')
+    return '<%s>' % ' '.join([_name(self), ', '.join(_changed(self))]).rstrip()
 
 
 def _stack(self):
@@ -81,15 +92,40 @@ def _sample(self):
     return '<Reformer.Sample of %d ids%s>' % (n, ', with ' + ' and '.join(more) if more else '')
 
 
+def _trainer(self):
+    done = 'step %d%s' % (self.get_n_steps(), ', loss %.4g' % self.get_loss() if self.get_n_steps() > 0 else '')
+    return '<Reformer.Trainer %s>' % ', '.join([done, *_changed(self)])
+
+
+def _generator(self):
+    return '<Reformer.Generator %s>' % ', '.join(['%d tokens' % self.get_n_tokens(), *_changed(self)])
+
+
+def _session(self):
+    return '<Reformer.Session %d tokens>' % self.get_length()
+
+
+def _bytes_tokenizer(self):
+    return '<Reformer.ByteTokenizer %d ids>' % self.count_ids()
+
+
 Reformer.Tensor.__repr__ = _tensor
 Reformer.Device.__repr__ = _device
 Reformer.Config.__repr__ = _config
 Reformer.Parameter.__repr__ = _parameter
 Reformer.Model.__repr__ = _model
-Reformer.Layer.__repr__ = _layer
+Reformer.Layer.__repr__ = _plain
 Reformer.Stack.__repr__ = _stack
 Reformer.TrainingRecord.__repr__ = _record
 Reformer.Evaluation.__repr__ = _evaluation
 Reformer.Piece.__repr__ = _piece
 Reformer.MemoryPlan.__repr__ = _plan
 Reformer.Sample.__repr__ = _sample
+Reformer.Trainer.__repr__ = _trainer
+Reformer.Generator.__repr__ = _generator
+Reformer.Session.__repr__ = _session
+Reformer.Optimizer.__repr__ = _plain
+Reformer.Schedule.__repr__ = _plain
+Reformer.Tokenizer.__repr__ = _plain
+Reformer.ByteTokenizer.__repr__ = _bytes_tokenizer
+Reformer.TextDataset.__repr__ = _plain

@@ -6,6 +6,7 @@ set: by the constructor, as an attribute, by `props`, by set_property() or by th
 """
 
 import difflib
+import enum
 import operator
 
 from gi.repository import Gio, GLib, GObject
@@ -97,17 +98,29 @@ def _to_strings(what, value):
     return strings
 
 
+def show_value(value):
+    """A value as a program writes it."""
+    if isinstance(value, GObject.GEnum):
+        return '%s.%s.%s' % (type(value).__module__.rpartition('.')[2], type(value).__name__, value.value_nick.upper().replace('-', '_'))
+    return repr(value)
+
+
+def _is_number_of(kind, value):
+    """Whether a value is a member of an enumeration or a plain integer, not a member of another one."""
+    return isinstance(value, kind) or not isinstance(value, (bool, GObject.GEnum, GObject.GFlags, enum.Enum)) and hasattr(value, '__index__')
+
+
 def _to_enum(what, kind, value):
     members = kind.__enum_values__
     if isinstance(value, str):
         for member in members.values():
             if value == member.value_nick:
                 return member
-    elif not isinstance(value, bool) and hasattr(value, '__index__') and operator.index(value) in members:
+    elif _is_number_of(kind, value) and operator.index(value) in members:
         return members[operator.index(value)]
-    raise (ValueError if isinstance(value, (str, int)) else TypeError)(
-        '%s: %s; wanted %s' % (what, int(value) if isinstance(value, kind) else repr(value),
-                               ' or '.join('Reformer.%s.%s' % (kind.__name__, member.value_nick.upper().replace('-', '_')) for member in members.values())))
+    other = isinstance(value, GObject.GEnum) and not isinstance(value, kind)
+    raise (ValueError if isinstance(value, (str, int)) and not other else TypeError)(
+        '%s: %s; wanted %s' % (what, int(value) if isinstance(value, kind) else show_value(value), ' or '.join(show_value(member) for member in members.values())))
 
 
 def _to_object(what, kind, value):
@@ -117,6 +130,13 @@ def _to_object(what, kind, value):
     if kind is _FILE and isinstance(value, str):
         wanted += ', such as Gio.File.new_for_path(%r)' % value
     raise TypeError('%s: %r; wanted a %s' % (what, value, wanted))
+
+
+def _device_of(object):
+    try:
+        return object.get_device()
+    except RuntimeError:  # it is being made
+        return None
 
 
 def _convert(object, pspec, value, device=None):
@@ -142,7 +162,10 @@ def _convert(object, pspec, value, device=None):
     if kind.is_a(GObject.TYPE_ENUM):
         return _to_enum(what, kind.pytype, value)
     if kind == Tensor.__gtype__ and value is not None and not isinstance(value, Tensor):
-        return make_tensor(value, device or object.get_device(), what)
+        device = device or _device_of(object)
+        if device is None:
+            raise TypeError('%s: %r, without a device; wanted a device as well, or a Reformer.Tensor' % (what, value))
+        return make_tensor(value, device, what)
     if (kind.is_a(GObject.TYPE_OBJECT) or kind.is_a(GObject.TYPE_INTERFACE)) and kind.pytype is not None:
         return _to_object(what, kind.pytype, value)
     return value
@@ -150,6 +173,15 @@ def _convert(object, pspec, value, device=None):
 
 def _find(object, name):
     return object.find_property(name.replace('_', '-'))
+
+
+def _is_held(object, pspec, name, value):
+    """Whether the property has this value, in whatever form it is given."""
+    converted = _convert(object, pspec, value)
+    held = getattr(object.props, name)
+    if isinstance(converted, GLib.Bytes):
+        return held is not None and held.equal(converted)
+    return held == (_from_variant(converted) if _is_list(object, name) else converted)
 
 
 def _check_set(object, pspec, value):
@@ -163,7 +195,7 @@ def _check_set(object, pspec, value):
         late = '%s of %s can be set by its constructor only'
     elif flags & GObject.ParamFlags.CONSTRUCT and isinstance(object, Reformer.Layer) and object.get_fixed():
         late = '%s of %s can be set before the layer is first used, or put into another, only'
-    if late is not None and getattr(object.props, name) != value:
+    if late is not None and not _is_held(object, pspec, name, value):
         raise AttributeError(late % (name, type(object).__name__))
     return late is None
 
@@ -215,6 +247,8 @@ def _is_list(object, name):
 
 def _unknown(object, name):
     names = [pspec.name.replace('-', '_') for pspec in GObject.list_properties(type(object)) if pspec.flags & GObject.ParamFlags.WRITABLE]
+    if not names:
+        return '%s has no property %s, and none that can be set' % (type(object).__name__, name)
     near = difflib.get_close_matches(name, names, 3, 0.4)
     return '%s has no property %s; wanted %s' % (type(object).__name__, name, ' or '.join(near) if near else 'one of ' + ', '.join(sorted(names)))
 
@@ -273,6 +307,21 @@ def _setter(name, function):
     return set
 
 
+_OWN = set()  # the library's classes
+
+
+def _refuse_unknown(cls):
+    """A name that is written wrong would be an attribute that nobody reads; classes of programs may have what they like."""
+    assign = cls.__setattr__
+
+    def __setattr__(self, name, value):
+        if type(self) in _OWN and not name.startswith('_') and not hasattr(type(self), name):
+            raise AttributeError(_unknown(self, name))
+        assign(self, name, value)
+
+    cls.__setattr__ = __setattr__
+
+
 def _add_attributes(cls):
     for pspec in GObject.list_properties(cls):
         name = pspec.name.replace('-', '_')
@@ -288,4 +337,6 @@ for _name in dir(Reformer):
     if isinstance(_class, type) and issubclass(_class, GObject.Object):
         if _class.__mro__[1].__module__ != _class.__module__:  # its own classes inherit it
             _take_values(_class)
+            _refuse_unknown(_class)
+        _OWN.add(_class)
         _add_attributes(_class)

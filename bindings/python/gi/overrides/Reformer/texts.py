@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Texts: bytes, lists and arrays where C has GLib.Bytes, and texts that are made piece by piece."""
 
-import asyncio
-
 from gi.repository import Gio
 
 from .arguments import replace
@@ -61,6 +59,7 @@ def _pieces(self):
 
 async def _pieces_later(self):
     """The same for `async for`: pieces are made in the event loop's threads. Cancelling the task cancels the piece under way."""
+    import asyncio
     _begin(self)
     cancellable = Gio.Cancellable()
     try:
