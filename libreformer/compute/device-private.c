@@ -3,6 +3,7 @@
 /* What operations ask of a device, and devices that only plan. */
 
 #include "compute/device-state.h"
+#include "compute/program.h"
 #include "compute/system-memory.h"
 
 /**
@@ -35,6 +36,7 @@ reformer_device_new_planner (ReformerDevice *like)
       self->wide = like->wide;
       self->shares_memory = reformer_device_shares_memory (like);
       self->memory_limit = reformer_device_get_memory_limit (like);
+      reformer_program_copy_refused (like, self);
     }
   else
     {

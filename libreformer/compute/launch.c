@@ -195,11 +195,13 @@ reformer_run_builds (ReformerRun  *run,
   ReformerDevice *device = run->device;
   gboolean builds = TRUE;
 
-  if (!ready (run) || device->planner)
+  if (!ready (run))
     return TRUE;
 
   reformer_device_lock (device);
-  if (reformer_device_open (device, NULL))
+  if (device->planner)
+    builds = !reformer_program_is_refused (device, family, options);
+  else if (reformer_device_open (device, NULL))
     builds = reformer_program_builds (device, family, options, reason);
   reformer_device_unlock (device);
   return builds;

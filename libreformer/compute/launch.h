@@ -109,7 +109,8 @@ void reformer_launch_full (ReformerRun       *run,
   reformer_launch_full ((run), (family), (options), (name), (grid), (const ReformerArg[]) { __VA_ARGS__ }, \
                         sizeof ((const ReformerArg[]) { __VA_ARGS__ }) / sizeof (ReformerArg))
 
-/* FALSE where the driver refuses to build the program; the reason is given the first time only. Whatever else is wrong is left to the launch. */
+/* FALSE where the driver refuses to build the program; the reason is given the first time only. Whatever else is wrong is left to the launch.
+ * A planner builds nothing, and knows what the device that it is like had refused when it was made. */
 gboolean reformer_run_builds (ReformerRun  *run,
                               const char   *family,
                               const char   *options,

@@ -376,26 +376,53 @@ reformer_program_get_kernel (ReformerDevice  *device,
   return self;
 }
 
+static char *
+new_key (const char *family,
+         const char *options)
+{
+  return g_strconcat (family, " ", options, NULL);
+}
+
+gboolean
+reformer_program_is_refused (ReformerDevice *device,
+                             const char     *family,
+                             const char     *options)
+{
+  g_autofree char *key = NULL;
+
+  if (g_hash_table_size (device->refused) == 0)
+    return FALSE;
+  key = new_key (family, options);
+  return g_hash_table_contains (device->refused, key);
+}
+
+void
+reformer_program_copy_refused (ReformerDevice *from,
+                               ReformerDevice *to)
+{
+  GHashTableIter iter;
+  const char *key;
+
+  reformer_device_lock (from);
+  g_hash_table_iter_init (&iter, from->refused);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &key, NULL))
+    g_hash_table_add (to->refused, g_strdup (key));
+  reformer_device_unlock (from);
+}
+
 gboolean
 reformer_program_builds (ReformerDevice  *device,
                          const char      *family,
                          const char      *options,
                          GError         **reason)
 {
-  g_autofree char *key = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (g_hash_table_size (device->refused) > 0)
-    {
-      key = g_strconcat (family, " ", options, NULL);
-      if (g_hash_table_contains (device->refused, key))
-        return FALSE;
-    }
+  if (reformer_program_is_refused (device, family, options))
+    return FALSE;
   if (get_program (device, family, options, &error) != NULL || !g_error_matches (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_BUILD_FAILED))
     return TRUE;
-  if (key == NULL)
-    key = g_strconcat (family, " ", options, NULL);
-  g_hash_table_add (device->refused, g_steal_pointer (&key));
+  g_hash_table_add (device->refused, new_key (family, options));
   g_propagate_error (reason, g_steal_pointer (&error));
   return FALSE;
 }

@@ -26,6 +26,13 @@ gboolean        reformer_program_builds     (ReformerDevice  *device,
                                              const char      *family,
                                              const char      *options,
                                              GError         **reason);
+/* Lock held. Whether reformer_program_builds() has said FALSE, or would of what it knows. */
+gboolean        reformer_program_is_refused (ReformerDevice  *device,
+                                             const char      *family,
+                                             const char      *options);
+/* Makes another device know what this one has refused so far. */
+void            reformer_program_copy_refused (ReformerDevice *from,
+                                               ReformerDevice *to);
 /* Makes `text` the source of the family on this device (after common.cl), in place of the resource. For tests and trials. */
 void            reformer_program_add_source (ReformerDevice  *device,
                                              const char      *family,

@@ -104,10 +104,11 @@ tile_options (const int    *sizes,
 
 static gboolean
 choose_tiles (ReformerRun                 *run,
+              const char                  *family,
               const ReformerAttentionArgs *a,
               Tiles                       *tiles)
 {
-  static const ReformerTuningUse use = { FORWARD, local_bytes, NULL, NULL, tile_options };
+  const ReformerTuningUse use = { family, local_bytes, NULL, NULL, tile_options };
   const Want want = { a, 2 * reformer_device_get_vector_width (run->device) };
   const ReformerTuning *row = reformer_tuning_choose (run, REFORMER_TUNED_WIDE_ATTENTION, &use, &want, tiles->options);
 
@@ -118,7 +119,7 @@ choose_tiles (ReformerRun                 *run,
   return TRUE;
 }
 
-/* The options of the walk along chunks that computes all gradients at once, where a chunk is one tile and what it keeps fits in local memory. */
+/* The options of the walk along chunks that computes all gradients at once, where a chunk is one tile, what it keeps fits in local memory, and the driver builds it. */
 static gboolean
 choose_chain (ReformerRun                  *run,
               const ReformerAttentionArgs  *a,
@@ -128,12 +129,17 @@ choose_chain (ReformerRun                  *run,
   const int lanes = 2 * reformer_device_get_vector_width (run->device);
   const gsize width = padded_width (a, lanes), size = shape->chunk > 32 ? 64 : 32;
   const int slots = shape->before + 1 + shape->after;
+  g_autoptr (GError) error = NULL;
 
   if (shape->chunk > 64 || slots > 3 || (width * size * (4 * slots + 5) + 2 * size * size + 2048) * sizeof (float) > reformer_device_get_local_memory (run->device))
     return FALSE;
   tiles->queries = tiles->keys = size;
   g_snprintf (tiles->options, sizeof tiles->options, "-DHEAD_SIZE=%d -DQUERIES=%d -DKEYS=%d -DSLOTS=%d", a->head_size, tiles->queries, tiles->keys, slots);
-  return TRUE;
+  if (reformer_run_builds (run, CHAIN, tiles->options, &error))
+    return TRUE;
+  if (error != NULL)
+    g_warning ("%s, %s; %s is used instead", tiles->options, error->message, BACKWARD);
+  return FALSE;
 }
 
 /* Groups enough for all compute units to be busy to the end, else as long as they may be. Results do not depend on it. */
@@ -177,7 +183,7 @@ reformer_attention_forward (ReformerRun             *run,
       reformer_attention_simt_forward (run, a, out, stats);
       return;
     }
-  if (!choose_tiles (run, a, &tiles))
+  if (!choose_tiles (run, FORWARD, a, &tiles))
     return;
 
   shape = reformer_attention_shape (a);
@@ -206,7 +212,7 @@ reformer_attention_deltas (ReformerRun                 *run,
     return g_steal_pointer (&deltas);
   if (!reformer_device_is_wide (run->device))
     reformer_attention_simt_deltas (run, a, out, dout, reformer_span (deltas));
-  else if (choose_tiles (run, a, &tiles))
+  else if (choose_tiles (run, FORWARD, a, &tiles))
     REFORMER_LAUNCH (run, FORWARD, tiles.options, "attention_delta", reformer_grid_items (run->device, a->T, a->heads, a->rows),
                      REFORMER_SPAN (out), REFORMER_SPAN (dout), REFORMER_SPAN (a->mask), REFORMER_SPAN (reformer_span (deltas)), REFORMER_INT (a->T),
                      REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (flags_of (a)),
@@ -234,9 +240,6 @@ reformer_attention_backward (ReformerRun             *run,
       reformer_attention_simt_backward (run, a, deltas, stats, dout, dq, dk, dv);
       return;
     }
-  if (!choose_tiles (run, a, &tiles))
-    return;
-
   shape = reformer_attention_shape (a);
   if (choose_chain (run, a, &shape, &tiles))
     {
@@ -250,6 +253,8 @@ reformer_attention_backward (ReformerRun             *run,
                          REFORMER_WORK_OF (reformer_attention_work (a, &shape, 5, 5 + 2 * (a->k.tensor != NULL) + (round > 0 ? 2 : 0))));
       return;
     }
+  if (!choose_tiles (run, BACKWARD, a, &tiles))
+    return;
   for (int round = 0; round < a->rounds; round++)
     {
       const gsize n_queries = count_tiles (&shape, tiles.queries), n_keys = count_tiles (&shape, tiles.keys);

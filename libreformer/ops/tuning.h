@@ -29,7 +29,7 @@ typedef struct
   gsize     (*local)   (const int *sizes, gconstpointer what); /* bytes of local memory that its kernels take */
   gsize     (*group)   (const int *sizes, gconstpointer what); /* work-items in a group; NULL: one */
   gboolean  (*wanted)  (const int *sizes, gconstpointer what); /* NULL: all are */
-  void      (*options) (const int *sizes, gconstpointer what, char *options, gsize size); /* of the program; 128 bytes */
+  void      (*options) (const int *sizes, gconstpointer what, char *options, gsize size); /* of the program */
 } ReformerTuningUse;
 
 #define REFORMER_TUNING_OPTIONS 128
