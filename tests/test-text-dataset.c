@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -152,6 +153,34 @@ test_whole (Text         *text,
   g_assert_cmpfloat (reformer_text_dataset_get_held_out_fraction (REFORMER_TEXT_DATASET (usual)), ==, 0.1);
   g_assert_true (REFORMER_IS_BYTE_TOKENIZER (reformer_dataset_get_tokenizer (usual)));
   assert_part (usual, "012345678", 9);
+}
+
+/* The setter takes any number; every use of one that is no part says so. */
+static void
+test_fraction (Text         *text,
+               gconstpointer data)
+{
+  static const double wrong[] = { 2.0, -0.5, 0.95, NAN };
+  g_autoptr (ReformerDataset) dataset = NULL, held_out = NULL;
+  g_autoptr (GError) error = NULL;
+
+  write_text (text, "0123456789", -1);
+  dataset = open_text (text, 0.5);
+  for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      g_autofree char *seen = g_strdup_printf ("held-out-fraction is %g;", wrong[i]);
+
+      reformer_text_dataset_set_held_out_fraction (REFORMER_TEXT_DATASET (dataset), wrong[i]);
+      g_assert_null (reformer_dataset_get_held_out (dataset, &error));
+      assert_says (&error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, seen, "wanted 0 to 0.9", NULL);
+      g_assert_cmpint (reformer_dataset_count_samples (dataset, 4, &error), ==, -1);
+      assert_says (&error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, seen, "wanted 0 to 0.9", NULL);
+    }
+  reformer_text_dataset_set_held_out_fraction (REFORMER_TEXT_DATASET (dataset), 0.25);
+  held_out = reformer_dataset_get_held_out (dataset, &error);
+  g_assert_no_error (error);
+  assert_part (held_out, "89", 2);
+  assert_part (dataset, "01234567", 8);
 }
 
 /* The cut lies where a character begins; what is no UTF-8 is cut anywhere. */
@@ -622,6 +651,7 @@ main (int    argc,
 
   ADD ("parts", test_parts);
   ADD ("whole", test_whole);
+  ADD ("fraction", test_fraction);
   ADD ("characters", test_characters);
   ADD ("large", test_large);
   ADD ("identity", test_identity);

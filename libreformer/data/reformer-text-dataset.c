@@ -43,7 +43,7 @@ struct _ReformerTextDataset
   gboolean          held_out; /* this is the part that is held out */
 
   ReformerTextFile *text;     /* shared by both parts; NULL without a path */
-  GMutex            mutex;    /* for ids */
+  GMutex            mutex;    /* for the fraction, which may be set while another thread reads, and for ids */
   GBytes           *ids;      /* of the whole part, where it is not read by bytes */
   ReformerTokenizer *encoder; /* whose ids they are */
   Part              encoded;  /* and of what */
@@ -106,21 +106,37 @@ find_character (ReformerTextDataset  *self,
   return TRUE;
 }
 
+static double
+get_fraction (ReformerTextDataset *self)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->mutex);
+
+  return self->fraction;
+}
+
+static gboolean
+check_fraction (double    fraction,
+                GError  **error)
+{
+  if (fraction >= 0 && fraction <= MAX_FRACTION)
+    return TRUE;
+  g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "held-out-fraction is %g; wanted 0 to %g", fraction, MAX_FRACTION);
+  return FALSE;
+}
+
 static gboolean
 find_part (ReformerTextDataset  *self,
            Part                 *part,
            GError              **error)
 {
+  const double fraction = get_fraction (self);
   guint64 size, cut;
 
-  if (!(self->fraction >= 0 && self->fraction <= MAX_FRACTION))
-    {
-      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "held-out-fraction is %g; wanted 0 to %g", self->fraction, MAX_FRACTION);
-      return FALSE;
-    }
+  if (!check_fraction (fraction, error))
+    return FALSE;
   if (!check_file (self, error) || !reformer_text_file_get_size (self->text, &size, error))
     return FALSE;
-  cut = size - MIN (size, (guint64) ((double) size * self->fraction));
+  cut = size - MIN (size, (guint64) ((double) size * fraction));
   if (!find_character (self, &cut, size, error))
     return FALSE;
   *part = self->held_out ? (Part) { cut, size } : (Part) { 0, cut };
@@ -292,11 +308,12 @@ reformer_text_dataset_get_held_out (ReformerDataset  *dataset,
                                     GError          **error)
 {
   ReformerTextDataset *self = REFORMER_TEXT_DATASET (dataset);
+  const double fraction = get_fraction (self);
   ReformerTextDataset *other;
 
-  if (self->held_out || self->fraction == 0)
+  if (!check_fraction (fraction, error) || self->held_out || fraction == 0)
     return NULL;
-  other = g_object_new (REFORMER_TYPE_TEXT_DATASET, "file", self->file, "tokenizer", reformer_dataset_get_tokenizer (dataset), "held-out-fraction", self->fraction, NULL);
+  other = g_object_new (REFORMER_TYPE_TEXT_DATASET, "file", self->file, "tokenizer", reformer_dataset_get_tokenizer (dataset), "held-out-fraction", fraction, NULL);
   other->held_out = TRUE;
   g_clear_pointer (&other->text, reformer_text_file_unref);
   other->text = self->text != NULL ? reformer_text_file_ref (self->text) : NULL;
@@ -369,7 +386,7 @@ reformer_text_dataset_get_property (GObject    *object,
       g_value_set_object (value, self->file);
       break;
     case PROP_HELD_OUT_FRACTION:
-      g_value_set_double (value, self->fraction);
+      g_value_set_double (value, get_fraction (self));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -483,7 +500,7 @@ reformer_text_dataset_get_held_out_fraction (ReformerTextDataset *self)
 {
   g_return_val_if_fail (REFORMER_IS_TEXT_DATASET (self), 0);
 
-  return self->fraction;
+  return get_fraction (self);
 }
 
 /**
@@ -497,10 +514,15 @@ void
 reformer_text_dataset_set_held_out_fraction (ReformerTextDataset *self,
                                              double               held_out_fraction)
 {
+  gboolean same;
+
   g_return_if_fail (REFORMER_IS_TEXT_DATASET (self));
 
-  if (self->fraction == held_out_fraction)
-    return;
+  g_mutex_lock (&self->mutex);
+  same = self->fraction == held_out_fraction;
   self->fraction = held_out_fraction;
+  g_mutex_unlock (&self->mutex);
+  if (same)
+    return;
   g_object_notify_by_pspec (G_OBJECT (self), props[PROP_HELD_OUT_FRACTION]);
 }
