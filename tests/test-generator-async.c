@@ -299,6 +299,36 @@ test_async_dropped (void)
   g_assert_null (generator);
 }
 
+/* Where what a thread ends with is thrown away before its turn comes, nobody gets the text, and the generator can be used again. */
+static void
+test_async_thrown_away (void)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerModel) model = test_byte_model (device, "local");
+  g_autoptr (ReformerGenerator) generator = g_object_new (REFORMER_TYPE_GENERATOR, "model", model, "max-tokens", 3, NULL);
+  g_autofree char *want = test_generate (generator), *text = NULL;
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  GAsyncResult *result = NULL;
+
+  g_main_context_push_thread_default (context);
+  reformer_generator_generate_async (generator, NULL, keep_result, &result);
+  g_main_context_pop_thread_default (context);
+  for (int i = 0; i < 10000 && text == NULL; i++)
+    {
+      for (guint id = 1; id < 32; id++)
+        {
+          GSource *source = g_main_context_find_source_by_id (context, id);
+
+          if (source != NULL)
+            g_source_destroy (source);
+        }
+      g_usleep (1000);
+      text = reformer_generator_generate (generator, NULL, NULL);
+    }
+  g_assert_cmpstr (text, ==, want);
+  g_assert_null (result);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -310,5 +340,6 @@ main (int    argc,
   g_test_add_func ("/generator-async/errors", test_async_errors);
   g_test_add_func ("/generator-async/moments", test_async_moments);
   g_test_add_func ("/generator-async/dropped", test_async_dropped);
+  g_test_add_func ("/generator-async/thrown-away", test_async_thrown_away);
   return g_test_run ();
 }

@@ -272,6 +272,7 @@ typedef struct
   gpointer        result;
   GDestroyNotify  free_result;
   GError         *error;
+  gboolean        given;
 } Ending;
 
 static gboolean
@@ -279,6 +280,7 @@ give_result (gpointer data)
 {
   Ending *ending = data;
 
+  ending->given = TRUE;
   return_result (ending->task, g_steal_pointer (&ending->result), ending->free_result, g_steal_pointer (&ending->error));
   return G_SOURCE_REMOVE;
 }
@@ -288,6 +290,8 @@ ending_free (gpointer data)
 {
   Ending *ending = data;
 
+  if (!ending->given)
+    end (g_task_get_source_object (ending->task)); /* the source was taken away before its turn came */
   if (ending->result != NULL)
     ending->free_result (ending->result);
   g_clear_error (&ending->error);
@@ -305,7 +309,7 @@ end_thread (GTask          *task,
   g_autoptr (GSource) source = g_idle_source_new ();
   Ending *ending = g_new (Ending, 1);
 
-  *ending = (Ending) { task, result, free_result, error };
+  *ending = (Ending) { task, result, free_result, error, FALSE };
   g_source_set_priority (source, g_task_get_priority (task));
   g_source_set_static_name (source, "[reformer] end of a text");
   g_source_set_callback (source, give_result, ending, ending_free);
