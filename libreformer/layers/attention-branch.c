@@ -38,6 +38,9 @@ group_clear (Group *group)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Group, group_clear)
 
+/* A group never has more arrays at a time: q, k, v, dout, dq, dk and dv; dq takes that of out. What is handed on is taken before another is made. */
+#define MAX_ARRAYS 7
+
 /* What a pass over one layer holds beside the groups. */
 typedef struct
 {
@@ -52,7 +55,7 @@ typedef struct
   gboolean              everything;
   ReformerDropout       dropout; /* of the output */
   ReformerTensor       *u, *y;   /* [P, H]: the norm's output; what a dropout is still to meet, NULL without dropout */
-  ReformerTensor       *spare[8]; /* arrays of groups that the next one takes; none where the tape keeps them */
+  ReformerTensor       *spare[MAX_ARRAYS]; /* arrays of groups that the next one takes; none where the tape keeps them */
   int                   n_spare;
 } Work;
 
