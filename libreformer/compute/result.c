@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "compute/result.h"
 
+static G_DEFINE_QUARK (reformer-result-finished, finished)
+
 gboolean
 reformer_result_check (gpointer       self,
                        GAsyncResult  *result,
@@ -8,14 +10,11 @@ reformer_result_check (gpointer       self,
                        const char    *call,
                        GError       **error)
 {
-  static gsize finished;
   const char *problem = NULL;
 
-  if (g_once_init_enter (&finished))
-    g_once_init_leave (&finished, g_quark_from_static_string ("reformer-result-finished"));
   if (!g_task_is_valid (result, self) || g_task_get_source_tag (G_TASK (result)) != tag)
     problem = "the result is of another call or object";
-  else if (g_object_get_qdata (G_OBJECT (result), (GQuark) finished) != NULL)
+  else if (g_object_get_qdata (G_OBJECT (result), finished_quark ()) != NULL)
     problem = "the result was finished before";
   if (problem != NULL)
     {
@@ -23,6 +22,6 @@ reformer_result_check (gpointer       self,
                    problem, call);
       return FALSE;
     }
-  g_object_set_qdata (G_OBJECT (result), (GQuark) finished, GINT_TO_POINTER (TRUE));
+  g_object_set_qdata (G_OBJECT (result), finished_quark (), GINT_TO_POINTER (TRUE));
   return TRUE;
 }
