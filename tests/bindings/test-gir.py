@@ -145,6 +145,43 @@ def test_pairs():
         none('halves of pairs', [name for name in methods if name.endswith('_async') and not {name[:-6] + '_finish', name[:-6]} <= methods])
 
 
+KINDS = {'gboolean': 'boolean', 'gdouble': 'number', **{name: 'integer' for name in ('gint', 'guint', 'gint64', 'guint64', 'gsize')}}
+
+
+def kind_of(parameter):
+    array = parameter.find(CORE + 'array')
+    inner = (parameter if array is None else array).find(CORE + 'type')
+    name = 'Tensor' if inner.get('name') == 'Tensor' else KINDS.get(inner.get('name'))
+    return {None: None, 'Tensor': 'tensor'}.get(name, name if array is None else name + 's')
+
+
+def test_taken_by_javascript():
+    """GJS makes a number of everything: the override has to know every function that takes one, with its parameters in order."""
+    with open(os.path.join(sources, '..', 'bindings', 'gjs', 'overrides', 'Reformer.js'), encoding='utf-8') as file:
+        override = file.read()
+    heads = re.search(r"^const HEADS = '(.*)';", override, re.M).group(1)
+    table = re.search(r'^const TAKEN = \{\n(.*?)^\};', override, re.M | re.S).group(1).replace('HEADS', "'%s'" % heads)
+    taken = {(class_, name): text for class_, functions in re.findall(r'(\w+): \{(.*?)\}', table, re.S) for name, text in re.findall(r"(\w+): '([^']*)'", functions)}
+    wrong, seen = [], set()
+    for class_ in find('class'):
+        checked = {'set_' + each.get('name').replace('-', '_') for each in class_.findall(CORE + 'property') if each.find(CORE + "type[@name='GLib.Variant']") is None}
+        for function in [*class_.findall(CORE + 'method'), *class_.findall(CORE + 'constructor')]:
+            found = function.find(CORE + 'parameters')
+            parameters = found.findall(CORE + 'parameter') if found is not None else []
+            lengths = {int(each.get('length')) for each in function.iter(CORE + 'array') if each.get('length')}
+            given = [each for i, each in enumerate(parameters) if i not in lengths and each.get('direction') != 'out' and each.get('name') != 'user_data']
+            name = function.get('name')
+            if name in checked or not any(map(kind_of, given)):
+                continue
+            seen.add((class_.get('name'), name))
+            wanted = ', '.join(each.get('name') + (':' + kind_of(each) if kind_of(each) else '') for each in given)
+            if taken.get((class_.get('name'), name)) != wanted:
+                wrong.append("%s: {%s: '%s'}" % (class_.get('name'), name, wanted))
+    assert len(seen) > 30
+    none('functions that Reformer.js does not know', wrong)
+    none('functions that only Reformer.js knows', ['%s.%s' % each for each in set(taken) - seen])
+
+
 if __name__ == '__main__':
     sys.dont_write_bytecode = True
     tap.run('gir', tap.collect(globals()))

@@ -130,6 +130,10 @@ run('gjs', {
             [[...model.get_parameters()][52], /^\[Reformer.Parameter: lm_head.bias \[40\]\]$/], [new Reformer.TrainingRecord(), /^\[Reformer.TrainingRecord: step 0: loss /],
             [new Reformer.Evaluation(), /^\[Reformer.Evaluation: step 0: loss .* bits\]$/], [model.estimate_memory(1, 64, true), /^\[Reformer.MemoryPlan: \d+ bytes, fits\]$/],
             [Reformer.Sample.new_from_ids([1, 2]), /^\[Reformer.Sample: 2 ids\]$/], [new Reformer.Piece(), /^$/], [new Half({device}, 3), /^\[Half: inner.weight /],
+            [new Reformer.Trainer(), /^\[Reformer.Trainer: step 0\]$/], [new Reformer.Generator(), /^\[Reformer.Generator: 0 tokens\]$/],
+            [new Reformer.Session(), /^\[Reformer.Session: 0 tokens\]$/], [new Reformer.AdamW(), /^\[Reformer.AdamW: learning rate 0.001\]$/],
+            [new Reformer.Schedule(), /^\[Reformer.Schedule: 0 steps of warm-up, down to 0\]$/], [new Reformer.ByteTokenizer(), /^\[Reformer.ByteTokenizer: 258 ids\]$/],
+            [new Reformer.TextDataset({file: Gio.File.new_for_path('/a')}), /^\[Reformer.TextDataset: \/a\]$/],
         ])
             check(wanted.test(`${thing}`), `${thing} is not ${wanted}`);
     },

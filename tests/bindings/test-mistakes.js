@@ -75,6 +75,24 @@ run('gjs-mistakes', {
         throws(['tensor of push() of Tape', 'String'], () => new Reformer.Tape({device}).push('x'));
     },
 
+    'fractions'() {
+        const one = trainer();
+        throws(['n_steps of train() of Trainer', '1.5', 'integer'], () => one.train(1.5, null));
+        throws(['n_steps of train() of Trainer', "'x'", 'integer'], () => one.train('x', null));
+        throws(['n_steps of train_async() of Trainer', 'undefined', 'integer'], () => one.train_async(undefined, null));
+        throws(['shape of new() of Tensor', '2.7 at index 1', 'integer'], () => Tensor.new(device, DType.INT32, [1, 2.7]));
+        throws(['shape of new() of Tensor', '3', 'array of integers'], () => Tensor.new(device, DType.INT32, 3));
+        throws(['shape of new_from_bytes() of Tensor', "'x' at index 0"], () => Tensor.new_from_bytes(device, DType.UINT8, ['x'], new Uint8Array(1)));
+        throws(['shape of reshape() of Tensor', '0.5 at index 0'], () => ids.reshape([0.5]));
+        throws(['ids of new_from_ids() of Sample', '1.5 at index 1'], () => Reformer.Sample.new_from_ids([1, 1.5]));
+        throws(['ids of decode_text() of ByteTokenizer', '97.5 at index 0'], () => new Reformer.ByteTokenizer().decode_text([97.5]));
+        throws(['num_buckets of set_num_buckets() of Config', '2.5 at index 0'], () => new Reformer.Config().set_num_buckets([2.5]));
+        throws(['value of fill() of Parameter', "'x'", 'number'], () => model.get_parameters().get_item(0).fill('x'));
+        throws(['gradients of estimate_memory() of Model', "'no'", 'true or false'], () => model.estimate_memory(1, 64, 'no'));
+        throws(['in_features of new() of Linear', '1.5'], () => Reformer.Linear.new(device, 1.5, 2, true));
+        check(one.n_steps === 0, 'no steps');
+    },
+
     'null'() {
         throws(['tokens', 'null'], () => model.forward(null, null));
         throws(['file', 'null'], () => Reformer.Model.load(device, null, null));

@@ -304,6 +304,13 @@ const PRINTERS = {
     Evaluation: evaluation => `step ${evaluation.get_step()}: loss ${evaluation.get_loss().toPrecision(4)}, ${evaluation.get_bits().toPrecision(4)} bits`,
     MemoryPlan: plan => `${plan.get_total()} bytes, ${plan.get_fits() ? 'fits' : 'does not fit'}`,
     Sample: sample => `${(sample.get_tokens()?.get_size() ?? 0) / 4} ids`,
+    Trainer: trainer => `step ${trainer.get_n_steps()}${trainer.get_n_steps() > 0 ? `, loss ${trainer.get_loss().toPrecision(4)}` : ''}`,
+    Generator: generator => `${generator.get_n_tokens()} tokens`,
+    Session: session => `${session.get_length()} tokens`,
+    Optimizer: optimizer => `learning rate ${optimizer.get_learning_rate()}`,
+    Schedule: schedule => `${schedule.get_warmup_steps()} steps of warm-up, down to ${schedule.get_final_factor()}`,
+    ByteTokenizer: tokenizer => `${tokenizer.count_ids()} ids`,
+    TextDataset: dataset => dataset.get_file()?.get_parse_name() ?? 'no file',
 };
 
 function addPrinter(name, print) {
@@ -312,22 +319,85 @@ function addPrinter(name, print) {
     };
 }
 
-// ---- Tensors as arguments ----
+// ---- Arguments ----
 
-const TAKERS = {
-    Model: {forward: ['tokens', 'mask'], encode: ['tokens', 'mask'], compute_loss: ['tokens', 'mask', 'labels'], compute_gradients: ['tokens', 'mask', 'labels']},
-    Layer: {forward: ['input'], backward: ['gradient']},
-    Session: {feed: ['tokens']},
-    Tape: {push: ['tensor']},
+const isTensor = value => value instanceof Reformer.Tensor;
+const isInteger = value => Number.isInteger(value) || typeof value === 'bigint';
+
+// GJS makes a number of everything, and cuts fractions off.
+const KINDS = {
+    tensor: [value => value === null || value === undefined || isTensor(value), 'a Reformer.Tensor, such as Tensor.fromArray() makes', value => value.constructor?.name ?? typeof value],
+    integer: [isInteger, 'an integer', show],
+    number: [value => typeof value === 'number', 'a number', show],
+    boolean: [value => typeof value === 'boolean', 'true or false', show],
 };
 
-function checkTensors(class_, name, parameters) {
-    const native = class_.prototype[name];
-    class_.prototype[name] = function (...args) {
-        parameters.forEach((parameter, i) => {
-            const seen = args[i];
-            if (seen !== null && seen !== undefined && !(seen instanceof Reformer.Tensor))
-                throw new TypeError(`${parameter} of ${name}() of ${classOf(this)}: ${seen.constructor?.name ?? typeof seen}; wanted a Reformer.Tensor, such as Tensor.fromArray() makes`);
+// The parameters of functions that take such; what is without a kind is looked at by GJS, or by set_x() of a property.
+const HEADS = 'device, hidden_size:integer, num_attention_heads:integer, attention_head_size:integer';
+const TAKEN = {
+    AxialPosition: {new: 'device, shape:integers, dims:integers'},
+    Config: {
+        choose_axial_shape: 'length:integer, axes:integer', count_operations: 'length:integer, gradients:boolean, keep', set_axial_pos_shape: 'axial_pos_shape:integers',
+        set_axial_pos_embds_dim: 'axial_pos_embds_dim:integers', set_num_buckets: 'num_buckets:integers',
+    },
+    Dataset: {count_samples: 'length:integer', read_sample: 'index:integer, length:integer'},
+    Embedding: {new: 'device, vocab_size:integer, hidden_size:integer'},
+    FeedForward: {new: 'device, hidden_size:integer, feed_forward_size:integer'},
+    FullAttention: {new: HEADS},
+    Layer: {forward: 'input:tensor, tape', backward: 'gradient:tensor, tape'},
+    LayerNorm: {new: 'device, size:integer'},
+    Linear: {new: 'device, in_features:integer, out_features:integer, bias:boolean'},
+    LocalAttention: {new: HEADS},
+    LshAttention: {new: HEADS, set_num_buckets: 'num_buckets:integers'},
+    MemoryPlan: {get_part_bytes: 'part:integer', get_part_name: 'part:integer'},
+    Model: {
+        forward: 'tokens:tensor, mask:tensor', encode: 'tokens:tensor, mask:tensor', compute_loss: 'tokens:tensor, mask:tensor, labels:tensor',
+        compute_gradients: 'tokens:tensor, mask:tensor, labels:tensor', estimate_memory: 'rows:integer, length:integer, gradients:boolean',
+        find_max_length: 'rows:integer, gradients:boolean',
+    },
+    Optimizer: {get_state: 'parameter, name, shape:integers', update: 'parameter, step:integer, learning_rate:number, scale:number'},
+    Parameter: {new: 'device, name, shape:integers', fill: 'value:number', fill_normal: 'deviation:number, seed:integer'},
+    PositionTable: {new: 'device, max_length:integer, hidden_size:integer'},
+    Sample: {new_from_ids: 'ids:integers'},
+    Schedule: {compute_factor: 'step:integer, total_steps:integer'},
+    Session: {feed: 'tokens:tensor, cancellable'},
+    Stack: {get_name: 'position:integer', insert: 'position:integer, name, branch', remove: 'position:integer'},
+    Tape: {push: 'tensor:tensor'},
+    Tensor: {
+        new: 'device, dtype, shape:integers', new_from_bytes: 'device, dtype, shape:integers, bytes', reshape: 'shape:integers', upload_pointer: 'address, size:integer',
+    },
+    Tokenizer: {decode_text: 'ids:integers'},
+    Trainer: {train: 'n_steps:integer, cancellable', train_async: 'n_steps:integer, cancellable, callback'},
+};
+
+function checkIntegers(what, value) {
+    if (value === null || value === undefined)
+        return;
+    if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && value.length !== undefined))
+        throw new TypeError(`${what}: ${show(value)}; wanted an array of integers`);
+    const wrong = value.findIndex(item => !isInteger(item));
+    if (wrong >= 0)
+        throw new TypeError(`${what}: ${show(value[wrong])} at index ${wrong}; wanted an integer`);
+}
+
+function checkKind(what, kind, value) {
+    if (kind === 'integers') {
+        checkIntegers(what, value);
+        return;
+    }
+    const [fits, wanted, describe] = KINDS[kind];
+    if (!fits(value))
+        throw new TypeError(`${what}: ${describe(value)}; wanted ${wanted}`);
+}
+
+function checkArguments(class_, name, text) {
+    const holder = name.startsWith('new') ? class_ : class_.prototype;
+    const native = holder[name];
+    const parameters = text.split(', ').map(parameter => parameter.split(':'));
+    holder[name] = function (...args) {
+        parameters.slice(0, args.length).forEach(([parameter, kind], i) => {
+            if (kind !== undefined)
+                checkKind(`${parameter} of ${name}() of ${classOf(holder === class_ ? class_.prototype : this)}`, kind, args[i]);
         });
         return native.apply(this, args);
     };
@@ -335,7 +405,6 @@ function checkTensors(class_, name, parameters) {
 
 // ---- Functions that are written in JavaScript ----
 
-const isTensor = value => value instanceof Reformer.Tensor;
 const isNumber = value => typeof value === 'number' && !Number.isNaN(value);
 const isBytes = value => value instanceof GLib.Bytes || value instanceof Uint8Array;
 
@@ -412,12 +481,12 @@ function _init() {
 
     for (const name of CLASSES)
         checkClass(Reformer[name]);
-    for (const [name, functions] of Object.entries(TAKERS))
-        Object.entries(functions).forEach(([function_, parameters]) => checkTensors(Reformer[name], function_, parameters));
     for (const [name, functions] of Object.entries(WRITTEN))
         checkSubclasses(Reformer[name], functions);
     for (const [name, functions] of Object.entries(PAIRS))
         functions.forEach(function_ => Gio._promisify(Reformer[name].prototype, `${function_}_async`, `${function_}_finish`));
+    for (const [name, functions] of Object.entries(TAKEN))
+        Object.entries(functions).forEach(([function_, parameters]) => checkArguments(Reformer[name], function_, parameters));
     for (const [name, print] of Object.entries(PRINTERS))
         addPrinter(name, print);
     Reformer.Piece.prototype.toString = function () {
