@@ -27,6 +27,28 @@ find_pocl_cache (void)
   return g_build_filename (g_get_user_cache_dir (), "pocl", "kcache", NULL);
 }
 
+/* Whether PoCL, which makes the folder when it starts, can write there; errno says why not. Nothing is made here. */
+static gboolean
+is_writable (const char *cache)
+{
+  g_autofree char *parent = g_strdup (cache);
+  int code;
+
+  if (g_access (cache, W_OK | X_OK) == 0)
+    return TRUE;
+  code = errno;
+  while (code == ENOENT && g_access (parent, F_OK) != 0 && errno == ENOENT && strcmp (parent, ".") != 0)
+    {
+      char *next = g_path_get_dirname (parent);
+
+      g_free (parent);
+      parent = next;
+    }
+  if (code != ENOENT || g_access (parent, W_OK | X_OK) == 0)
+    errno = code;
+  return FALSE;
+}
+
 /* Adds what is known of a driver without devices. */
 static void
 explain (GString        *text,
@@ -41,8 +63,7 @@ explain (GString        *text,
     {
       g_autofree char *cache = find_pocl_cache (), *display = g_filename_display_name (cache);
 
-      errno = 0;
-      if (g_mkdir_with_parents (cache, 0700) != 0 || g_access (cache, W_OK | X_OK) != 0)
+      if (!is_writable (cache))
         g_string_append_printf (text, " because its cache %s cannot be written: %s (POCL_CACHE_DIR names another)", display, g_strerror (errno));
     }
 }
