@@ -9,6 +9,12 @@ namespace Reformer {
         public int size { [CCode (cname = "g_list_model_get_n_items")] get; }
     }
 
+    // Lists that are classes of their own.
+    public sealed class DeviceList : GLib.Object, Reformer.ListOf<Reformer.Device> {
+    }
+    public sealed class Stack : Reformer.Layer, Reformer.ListOf<Reformer.Layer> {
+    }
+
     // Lists of integers, which C has as variants, by the functions that take arrays.
     public sealed class Config : GLib.Object {
         [CCode (array_length_type = "gsize")]

@@ -166,6 +166,16 @@ void add_right () {
         var position = new Reformer.AxialPosition (device, { 2, 3 }, { 4, 5 });
         check (position.max_length == 6 && position.hidden_size == 9, "axial positions");
         check (load ().get_stack ().get_n_items () == 8, "branches");
+        var stack = load ().stack;
+        int branches = 0;
+        foreach (var branch in stack)
+            branches += branch.target < 2 ? 1 : 0;
+        check (branches == 8 && stack.size == 8 && stack[7].get_parameters ().size > 0, "%d branches".printf (branches));
+        var devices = new Reformer.DeviceList ();
+        int found = 0;
+        foreach (var each in devices)
+            found += each.compute_units > 0 ? 1 : 0;
+        check (found > 0 && found == devices.size && devices[0].name != "", "%d devices".printf (found));
         var parameters = load ().get_parameters ();
         check (parameters.size == 53 && parameters.size == parameters.get_n_items (), "%d parameters".printf (parameters.size));
         check (parameters[52].name == "lm_head.bias", parameters[52].name);
