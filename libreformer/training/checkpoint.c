@@ -8,6 +8,7 @@
 #include <libreformer/files/reformer-file-error.h>
 #include <libreformer/training/reformer-trainer-error.h>
 
+#include "files/atomic-private.h"
 #include "files/reading.h"
 #include "files/tensor-source.h"
 #include "models/model-private.h"
@@ -119,6 +120,14 @@ write_all (const ReformerCheckpoint  *checkpoint,
          reformer_checkpoint_write_manifest (folder, cancellable, error);
 }
 
+static gboolean
+begins_with_file (const char *message)
+{
+  g_autofree char *name = g_strndup (message, strcspn (message, ": "));
+
+  return reformer_atomic_is_known (name, reformer_checkpoint_known);
+}
+
 /* The files of a folder under way are named without it, or by a name that nobody knows. */
 static void
 name_folder (GError     **error,
@@ -140,7 +149,7 @@ name_folder (GError     **error,
     }
   else
     {
-      g_prefix_error (error, "%s" G_DIR_SEPARATOR_S, display);
+      g_prefix_error (error, "%s%s", display, begins_with_file ((*error)->message) ? G_DIR_SEPARATOR_S : ": ");
     }
 }
 

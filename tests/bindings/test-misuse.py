@@ -4,6 +4,7 @@
 G_DEBUG=fatal-criticals ends the process where a mistake is only a critical message, and a warning is a failure.
 """
 
+import tempfile
 import warnings
 
 import gi
@@ -168,6 +169,19 @@ def test_wrong_results():
             return input
 
     raises(GLib.Error, ['forward of Few', 'TypeError', '3 were given'], Few().forward, [[1.0]], tape)
+
+
+class Letters(AnyTokenizer):
+    def do_identify(self):
+        raise ValueError('lost')
+
+
+def test_checkpoint():
+    """What fails while a checkpoint is written is told beside its folder, not as a file of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Numbers(tokenizer=Letters())
+        one = Reformer.Trainer(model=load(), dataset=data, sequence_length=8, folder=Gio.File.new_for_path(folder))
+        raises(GLib.Error, ['checkpoints/step-0: identify of Letters: ValueError: lost'], one.save_checkpoint, None)
 
 
 def result_of(start):
