@@ -4,12 +4,15 @@
 
 #include <string.h>
 
+#include <libreformer/data/reformer-byte-tokenizer.h>
 #include <libreformer/files/reformer-file-error.h>
+#include <libreformer/layers/reformer-lsh-attention.h>
 #include <libreformer/training/reformer-adamw.h>
 #include <libreformer/training/reformer-sgd.h>
 #include <libreformer/training/reformer-trainer-error.h>
 
 #include "folders.h"
+#include "training.h"
 
 /* Replaces the only place where `from` stands in a file by `to`, and signs again. */
 static void
@@ -174,6 +177,115 @@ test_version (void)
   test_folder_delete (folder);
 }
 
+/* ---- Buckets of another version's rule ---- */
+
+/* 512 positions in chunks of 8: 128 buckets, which the rule makes 8 x 16. */
+static ReformerTrainer *
+new_long_run (const char *folder,
+              const int  *factors,
+              gsize       n)
+{
+  static const int shape[2] = { 16, 32 };
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerConfig) config = test_config ("local,lsh");
+  g_autoptr (ReformerModel) model = NULL;
+  g_autoptr (TestSamples) samples = test_samples_new (4, 32, 40);
+  g_autoptr (ReformerTokenizer) tokenizer = reformer_byte_tokenizer_new ();
+  g_autoptr (GFile) file = g_file_new_for_path (folder);
+  ReformerTrainer *trainer;
+
+  reformer_config_set_axial_pos_shape (config, shape, 2);
+  reformer_config_set_num_buckets (config, factors, n);
+  reformer_config_set_vocab_size (config, reformer_tokenizer_count_ids (tokenizer, NULL));
+  reformer_dataset_set_tokenizer (REFORMER_DATASET (samples), tokenizer);
+  model = reformer_model_new (device, config);
+  trainer = test_trainer_new (model, samples);
+  g_object_set (trainer, "folder", file, "total-steps", 4, NULL);
+  return trainer;
+}
+
+static void
+assert_factors (ReformerTrainer *trainer,
+                const int       *wanted,
+                gsize            n_wanted)
+{
+  ReformerModel *model = reformer_trainer_get_model (trainer);
+  g_autoptr (ReformerLshAttention) layer = g_list_model_get_item (G_LIST_MODEL (reformer_model_get_stack (model)), 2);
+  gsize n, n_shown;
+  g_autofree int *seen = reformer_lsh_attention_get_num_buckets (layer, &n), *shown = reformer_config_get_bucket_factors (reformer_model_get_config (model), &n_shown);
+
+  g_assert_cmpmem (seen, n * sizeof *seen, wanted, n_wanted * sizeof *wanted);
+  g_assert_cmpmem (shown, n_shown * sizeof *shown, wanted, n_wanted * sizeof *wanted);
+}
+
+static void
+assert_stays (ReformerTrainer *trainer,
+              GQuark           domain,
+              int              code,
+              const char      *word)
+{
+  static const int rule[2] = { 8, 16 };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (reformer_trainer_resume (trainer, NULL, &error));
+  g_assert_error (error, domain, code);
+  if (strstr (error->message, word) == NULL)
+    g_error ("%s; wanted %s", error->message, word);
+  assert_factors (trainer, rule, 2);
+}
+
+static void
+test_buckets (void)
+{
+  static const int one[1] = { 128 };
+  g_autofree char *folder = test_folder_new (), *path = reformer_checkpoint_get_path (folder, 2), *good = NULL, *bytes = NULL;
+  g_autoptr (ReformerTrainer) whole = new_long_run (folder, one, 1), resumed = NULL, drawn = NULL, spoilt = NULL, again = NULL;
+  g_autoptr (GListModel) parameters = NULL;
+  g_autoptr (GArray) wanted = NULL, got = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize n;
+
+  test_train (whole, 2);
+  assert_factors (whole, one, 1);
+  g_object_set (whole, "folder", NULL, NULL);
+  test_train (whole, 2);
+  wanted = test_training_state (whole);
+  g_clear_object (&whole);
+
+  /* it has rotations by its own factors */
+  drawn = new_long_run (folder, NULL, 0);
+  parameters = reformer_model_get_parameters (reformer_trainer_get_model (drawn));
+  assert_stays (drawn, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_MISMATCH, "\"num_buckets\" is 128 there, [8, 16] in the model");
+  g_clear_object (&drawn);
+
+  /* weights that do not fit: as it was */
+  good = test_file_read (path, "model.safetensors", &n);
+  bytes = g_memdup2 (good, n);
+  ((char *) memmem (bytes, n, "\"lm_head.", 9))[1] = 'L';
+  test_file_write (path, "model.safetensors", bytes, (gssize) n);
+  test_run_sign (folder, 2);
+  spoilt = new_long_run (folder, NULL, 0);
+  assert_stays (spoilt, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_MISMATCH, "Lm_head.bias is surplus");
+  g_clear_object (&spoilt);
+  test_file_write (path, "model.safetensors", good, (gssize) n);
+  test_run_sign (folder, 2);
+
+  resumed = new_long_run (folder, NULL, 0);
+  g_assert_true (reformer_trainer_resume (resumed, NULL, &error));
+  g_assert_no_error (error);
+  assert_factors (resumed, one, 1);
+  test_train (resumed, 2);
+  got = test_training_state (resumed);
+  assert_same_state (got, wanted);
+  g_clear_object (&resumed);
+
+  /* another number of buckets was never the rule's */
+  edit (folder, 4, "config.json", "\"num_buckets\": 128", "\"num_buckets\": [4, 16]");
+  again = new_long_run (folder, NULL, 0);
+  assert_stays (again, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_MISMATCH, "\"num_buckets\" is [4, 16] there");
+  test_folder_delete (folder);
+}
+
 int
 main (int   argc,
       char *argv[])
@@ -183,5 +295,6 @@ main (int   argc,
   g_test_add_func ("/run-mismatch/other-run", test_other_run);
   g_test_add_func ("/run-mismatch/foreign-tensors", test_foreign_tensors);
   g_test_add_func ("/run-mismatch/version", test_version);
+  g_test_add_func ("/run-mismatch/buckets", test_buckets);
   return g_test_run ();
 }

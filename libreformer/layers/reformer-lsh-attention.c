@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <libreformer/layers/reformer-lsh-attention.h>
+#include "layers/lsh-attention-private.h"
 
 #include "layers/attention-private.h"
 #include "compute/home.h"
@@ -158,6 +158,18 @@ size_rotations (ReformerLshAttention *self)
     columns += self->factors[i] / 2;
   if (self->rotations != NULL)
     reformer_parameter_set_shape (self->rotations, (gint64[]) { attention->heads, attention->head_size, self->num_hashes, MAX (columns, 1) }, 4);
+}
+
+void
+reformer_lsh_attention_change_buckets (ReformerLshAttention *self,
+                                       const int            *factors,
+                                       gsize                 n_factors)
+{
+  g_autoptr (GVariant) list = g_variant_ref_sink (g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, factors, n_factors, sizeof *factors));
+
+  set_factors (self, list);
+  size_rotations (self);
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_NUM_BUCKETS]);
 }
 
 static void

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "layers/lsh-attention-private.h"
 #include "models/model-private.h"
 
 #include <libreformer/layers/reformer-feed-forward.h>
 #include <libreformer/layers/reformer-full-attention.h>
 #include <libreformer/layers/reformer-local-attention.h>
-#include <libreformer/layers/reformer-lsh-attention.h>
 
 /* The layers of a model, from its configuration, under transformers' names. */
 
@@ -200,4 +200,54 @@ GPtrArray *
 reformer_model_list_buffers (ReformerModel *self)
 {
   return list (self, reformer_layer_list_buffers);
+}
+
+/* ---- Buckets of another rule ---- */
+
+static gboolean
+has_rotations (ReformerModel *self)
+{
+  g_autoptr (GPtrArray) buffers = reformer_model_list_buffers (self);
+
+  for (guint i = 0; i < buffers->len; i++)
+    if (reformer_parameter_get_value (buffers->pdata[i]) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+reformer_model_may_set_buckets (ReformerModel *self)
+{
+  gsize n;
+  g_autofree int *given = reformer_config_get_num_buckets (self->config, &n);
+
+  return n == 0 && !has_rotations (self);
+}
+
+void
+reformer_model_set_buckets (ReformerModel *self,
+                            const int     *factors,
+                            gsize          n_factors)
+{
+  g_autoptr (GRecMutexLocker) locker = g_rec_mutex_locker_new (&self->lock);
+  gsize n_before, n_after;
+  g_autofree int *before = reformer_config_get_bucket_factors (self->config, &n_before), *after = NULL;
+
+  if (has_rotations (self))
+    return;
+  reformer_config_set_num_buckets (self->config, factors, n_factors);
+  reformer_config_set_num_buckets (self->shown, factors, n_factors);
+  after = reformer_config_get_bucket_factors (self->config, &n_after);
+  for (guint i = 0; i < g_list_model_get_n_items (G_LIST_MODEL (self->stack)); i++)
+    {
+      g_autoptr (ReformerLayer) layer = g_list_model_get_item (G_LIST_MODEL (self->stack), i);
+      g_autofree int *seen = NULL;
+      gsize n;
+
+      if (!REFORMER_IS_LSH_ATTENTION (layer))
+        continue;
+      seen = reformer_lsh_attention_get_num_buckets (REFORMER_LSH_ATTENTION (layer), &n);
+      if (n == n_before && memcmp (seen, before, n * sizeof *seen) == 0) /* not one of the caller's own */
+        reformer_lsh_attention_change_buckets (REFORMER_LSH_ATTENTION (layer), after, n_after);
+    }
 }

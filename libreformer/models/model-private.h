@@ -44,6 +44,12 @@ gboolean   reformer_model_build           (ReformerModel  *self,
 /* All parameters, or all buffers (what is saved but not trained), of all layers. */
 GPtrArray *reformer_model_list_parameters (ReformerModel  *self);
 GPtrArray *reformer_model_list_buffers    (ReformerModel  *self);
+/* Whether the number of buckets is the rule's, and nothing hangs on its factors yet: no rotations are there. The model must be built. */
+gboolean   reformer_model_may_set_buckets (ReformerModel  *self);
+/* Sets these factors, or those of the rule (none), in the configuration and the layers made of it; nothing where rotations are there. */
+void       reformer_model_set_buckets     (ReformerModel  *self,
+                                           const int      *factors,
+                                           gsize           n_factors);
 
 /* ---- model-input.c ---- */
 

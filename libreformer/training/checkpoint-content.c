@@ -23,6 +23,7 @@ reformer_checkpoint_content_clear (ReformerCheckpointContent *content)
   g_clear_pointer (&content->frozen, g_hash_table_unref);
   g_clear_pointer (&content->names, g_ptr_array_unref);
   g_clear_pointer (&content->tensors, g_ptr_array_unref);
+  g_clear_pointer (&content->factors, g_free);
 }
 
 static gboolean G_GNUC_PRINTF (2, 3)
@@ -67,12 +68,45 @@ compare_member (json_t      *there,
   return set_mismatch (error, "%s is of another model: \"%s\" is %s there, %s in the model", display, key, seen, wanted);
 }
 
+/* 0: they are no factors. */
+static gint64
+count_buckets (const int *factors,
+               gsize      n)
+{
+  gint64 n_buckets = n > 0 && n <= REFORMER_CONFIG_MAX_FACTORS ? 1 : 0;
+
+  for (gsize i = 0; i < n && n_buckets > 0; i++)
+    n_buckets = factors[i] >= 2 && factors[i] % 2 == 0 && n_buckets <= REFORMER_CONFIG_MAX_BUCKETS ? n_buckets * factors[i] : 0;
+  return n_buckets;
+}
+
+/* A run that was begun with a version whose rule had other factors goes on with those: a model that leaves them to the rule, and has drawn nothing by them, takes as many
+ * buckets from the file. */
+static void
+take_factors (ReformerCheckpointContent *content,
+              ReformerModel             *model,
+              ReformerConfig            *saved,
+              ReformerConfig            *own)
+{
+  gsize n_there, n_here;
+  g_autofree int *there = reformer_config_get_num_buckets (saved, &n_there), *here = reformer_config_get_num_buckets (own, &n_here);
+  const gint64 n_buckets = count_buckets (there, n_there);
+
+  if (n_buckets == 0 || n_buckets != count_buckets (here, n_here) || (n_there == n_here && memcmp (there, here, n_here * sizeof *here) == 0) ||
+      !reformer_model_may_set_buckets (model))
+    return;
+  reformer_config_set_num_buckets (own, there, n_there);
+  content->factors = g_steal_pointer (&there);
+  content->n_factors = n_there;
+}
+
 /* What makes the model another one; notes of other programs in the file do not. */
 static gboolean
-compare_config (ReformerModel  *model,
-                const char     *path,
-                GCancellable   *cancellable,
-                GError        **error)
+compare_config (ReformerCheckpointContent  *content,
+                ReformerModel              *model,
+                const char                 *path,
+                GCancellable               *cancellable,
+                GError                    **error)
 {
   g_autofree char *file = g_build_filename (path, REFORMER_CHECKPOINT_CONFIG, NULL), *display = g_filename_display_name (file);
   g_autoptr (json_t) object = reformer_json_load (file, cancellable, error), there = NULL, here = NULL;
@@ -82,6 +116,7 @@ compare_config (ReformerModel  *model,
   if (saved == NULL)
     return FALSE;
   own = reformer_model_copy_saved_config (model);
+  take_factors (content, model, saved, own);
   there = reformer_config_to_object (saved);
   here = reformer_config_to_object (own);
   for (guint id = 1; id < REFORMER_CONFIG_N_FIELDS; id++)
@@ -290,6 +325,7 @@ reformer_checkpoint_content_read (ReformerCheckpointContent  *content,
                                   GError                    **error)
 {
   content->state = *checkpoint->state;
-  return reformer_model_build (checkpoint->model, error) && compare_config (checkpoint->model, path, cancellable, error) &&
+  return reformer_model_build (checkpoint->model, error) && compare_config (content, checkpoint->model, path, cancellable, error) &&
+         (content->factors != NULL || reformer_model_prepare (checkpoint->model, error)) &&
          read_trainer (content, checkpoint, path, except, cancellable, error) && read_optimizer (content, checkpoint, path, cancellable, error);
 }

@@ -41,6 +41,8 @@ typedef struct
   GHashTable            *frozen;    /* names of parameters */
   GPtrArray             *names;     /* of the optimizer's state */
   GPtrArray             *tensors;   /*   and its tensors */
+  int                   *factors;   /* of the number of buckets, where the model is to take them; else NULL */
+  gsize                  n_factors;
 } ReformerCheckpointContent;
 
 /* Fails where it is of another run: another model, data, tokenizer, optimizer or schedule. `except` is a field of the state that stays as it is, or NULL. */

@@ -117,9 +117,15 @@ reformer_checkpoint_restore (const char                *folder,
       return reformer_file_tidy (error);
     }
   file = g_file_new_for_path (path);
+  if (content.factors != NULL)
+    reformer_model_set_buckets (checkpoint->model, content.factors, content.n_factors);
   if (!reformer_checkpoint_publish (folder, step, error) ||
       (g_strcmp0 (except, "weights") != 0 && !reformer_model_load_weights (checkpoint->model, file, cancellable, error)))
-    return reformer_file_tidy (error);
+    {
+      if (content.factors != NULL)
+        reformer_model_set_buckets (checkpoint->model, NULL, 0);
+      return reformer_file_tidy (error);
+    }
 
   if (g_strcmp0 (except, "optimizer") != 0)
     use_optimizer (&content, checkpoint->optimizer);

@@ -161,7 +161,7 @@ reformer_trainer_settle_memory (ReformerTrainerJob  *job,
 }
 
 gboolean
-reformer_trainer_check_model (ReformerTrainerJob  *job,
+reformer_trainer_check_built (ReformerTrainerJob  *job,
                               GError             **error)
 {
   ReformerTrainer *self = job->trainer;
@@ -171,11 +171,18 @@ reformer_trainer_check_model (ReformerTrainerJob  *job,
       INVALID ("the trainer has no %s", self->model == NULL ? "model" : "dataset");
       return FALSE;
     }
-  if (!reformer_model_prepare (self->model, error))
+  if (!reformer_model_build (self->model, error))
     return FALSE;
   if (self->model->head == NULL)
     INVALID ("the model has no head, so it has no loss; wanted a head such as language");
   return self->model->head != NULL;
+}
+
+gboolean
+reformer_trainer_check_model (ReformerTrainerJob  *job,
+                              GError             **error)
+{
+  return reformer_trainer_check_built (job, error) && reformer_model_prepare (job->trainer->model, error);
 }
 
 gboolean

@@ -266,7 +266,7 @@ resume (ReformerTrainerJob  *job,
 
   if (job->folder == NULL)
     return set_no_folder (error);
-  if (!reformer_trainer_check_model (job, error))
+  if (!reformer_trainer_check_built (job, error))
     return FALSE;
   path = g_file_get_path (job->folder);
   if (path != NULL && !reformer_checkpoint_exists (path)) /* before a folder is made for it */

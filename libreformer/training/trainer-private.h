@@ -227,7 +227,10 @@ gboolean reformer_trainer_check_train    (ReformerTrainerJob  *job,
 /* Allocates what the optimizer remembers, and lets a stack that still says auto settle. */
 gboolean reformer_trainer_settle_memory  (ReformerTrainerJob  *job,
                                           GError             **error);
-/* Model and data set are there, and the model has values. */
+/* Model and data set are there, and the model's configuration fits. */
+gboolean reformer_trainer_check_built    (ReformerTrainerJob  *job,
+                                          GError             **error);
+/* And the model has values. */
 gboolean reformer_trainer_check_model    (ReformerTrainerJob  *job,
                                           GError             **error);
 /* Length and vocabulary: what an evaluation needs too. `name` says whose length it is. */
