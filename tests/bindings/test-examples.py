@@ -121,9 +121,7 @@ def check_model(folder, language):
     return None
 
 
-def count_lines(path, language):
-    with open(path, encoding='utf-8') as file:
-        text = file.read()
+def count_lines(text, language):
     if language == 'py':
         text = re.sub(r'""".*?"""', '', text, flags=re.S)
         text = re.sub(r'#.*$', '', text, flags=re.M)
@@ -137,10 +135,20 @@ def count_lines(path, language):
 
 
 def check_length(language):
-    path = os.path.join(EXAMPLES, 'train-text.' + language)
-    lines = count_lines(path, language)
-    print('# %s: %d lines of code' % (os.path.basename(path), lines))
-    return None if 8 <= lines <= LIMITS[language] else '%d lines; wanted at most %d' % (lines, LIMITS[language])
+    """Of the example, and of the program in getting started."""
+    with open(os.path.join(EXAMPLES, 'train-text.' + language), encoding='utf-8') as file:
+        programs = {'train-text': file.read()}
+    with open(os.path.join(SOURCE, 'docs', 'getting-started.md'), encoding='utf-8') as file:
+        shown = re.findall(r'^```\w+\n((?:# |// |/\* )train\.%s\b.*?)^```$' % language, file.read(), re.M | re.S)
+    if len(shown) != 1:
+        return 'getting-started.md has %d programs called train.%s; wanted 1' % (len(shown), language)
+    programs['getting-started.md'] = shown[0]
+    for name, text in programs.items():
+        lines = count_lines(text, language)
+        print('# %s, %s: %d lines of code' % (name, language, lines))
+        if not 8 <= lines <= LIMITS[language]:
+            return '%s: %d lines; wanted at most %d' % (name, lines, LIMITS[language])
+    return None
 
 
 def check_casts(name):
