@@ -395,10 +395,12 @@ function checkArguments(class_, name, text) {
     const native = holder[name];
     const parameters = text.split(', ').map(parameter => parameter.split(':'));
     holder[name] = function (...args) {
-        parameters.slice(0, args.length).forEach(([parameter, kind], i) => {
+        // no function is made here: what it saw of the call would outlive it until a later collection
+        for (let i = 0; i < args.length && i < parameters.length; i++) {
+            const [parameter, kind] = parameters[i];
             if (kind !== undefined)
                 checkKind(`${parameter} of ${name}() of ${classOf(holder === class_ ? class_.prototype : this)}`, kind, args[i]);
-        });
+        }
         return native.apply(this, args);
     };
 }
