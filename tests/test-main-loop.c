@@ -14,6 +14,7 @@ enum
 {
   PHASE = 2 * G_USEC_PER_SEC,
   PAIRS = 5,
+  ATTEMPTS = 3,
 };
 
 /* ---- A timer that keeps count ---- */
@@ -144,22 +145,15 @@ measure_training (ReformerTrainer *trainer)
   return late;
 }
 
-/* Both by turns; the median of the differences counts. On a machine that does other work too, the control itself varies: by as much as its phases differ from each
- * other in the middle half, more is allowed. */
-static void
-compare_both (ReformerTrainer *trainer)
+/* Both by turns; the median of the differences counts, and *noise is by how much the control's phases differ from each other in the middle half. */
+static gint64
+measure_both (ReformerTrainer *trainer,
+              gint64          *noise)
 {
-  g_autoptr (ReformerDevice) device = test_device ();
   const guint n_threads = g_get_num_processors ();
   g_autoptr (GArray) differences = g_array_new (FALSE, FALSE, sizeof (gint64)), controls = g_array_new (FALSE, FALSE, sizeof (gint64)),
                      trainings = g_array_new (FALSE, FALSE, sizeof (gint64));
-  guint steps = 0, notified = 0;
-  gint64 difference, noise;
 
-  g_signal_connect (trainer, "step", G_CALLBACK (count), &steps);
-  g_signal_connect (trainer, "notify::loss", G_CALLBACK (count), &notified);
-  test_train (trainer, 2); /* kernels are built, memory is there */
-  steps = 0;
   for (guint i = 0; i < PAIRS; i++)
     {
       const gint64 control = measure_control (n_threads), training = measure_training (trainer), more = training - control;
@@ -168,12 +162,38 @@ compare_both (ReformerTrainer *trainer)
       g_array_append_val (trainings, training);
       g_array_append_val (differences, more);
     }
+  *noise = percentile (controls, 75) - percentile (controls, 25);
+  g_test_message ("late at the 99th percentile, medians of %d: %.1f ms while training, %.1f ms beside %u busy threads, %.1f ms more; the control varies by %.1f ms",
+                  PAIRS, (double) percentile (trainings, 50) / 1e3, (double) percentile (controls, 50) / 1e3, n_threads,
+                  (double) percentile (differences, 50) / 1e3, (double) *noise / 1e3);
+  return percentile (differences, 50);
+}
+
+/* On a machine that does other work too, the control itself varies: that is allowed besides, unless it is more than what is held. Then nothing can be told, and it is tried again. */
+static void
+compare_both (ReformerTrainer *trainer)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+  guint steps = 0, notified = 0;
+  gint64 difference = 0, noise = G_MAXINT64;
+
+  g_signal_connect (trainer, "step", G_CALLBACK (count), &steps);
+  g_signal_connect (trainer, "notify::loss", G_CALLBACK (count), &notified);
+  test_train (trainer, 2); /* kernels are built, memory is there */
+  steps = 0;
+  for (guint i = 0; i < ATTEMPTS && noise > ALLOWED; i++)
+    difference = measure_both (trainer, &noise);
+  g_test_message ("%u steps heard of", steps);
   g_assert_cmpuint (steps, >=, PAIRS);
   g_assert_cmpuint (notified, >=, PAIRS);
-  difference = percentile (differences, 50);
-  noise = percentile (controls, 75) - percentile (controls, 25);
-  g_test_message ("late at the 99th percentile, medians of %d: %.1f ms while training (%u steps heard of), %.1f ms beside %u busy threads, %.1f ms more; the control varies by %.1f ms",
-                  PAIRS, (double) percentile (trainings, 50) / 1e3, steps, (double) percentile (controls, 50) / 1e3, n_threads, (double) difference / 1e3, (double) noise / 1e3);
+  if (noise > ALLOWED)
+    {
+      g_autofree char *reason = g_strdup_printf ("beside busy threads alone the timer's lateness varies by %.1f ms, %d times measured; wanted at most %.1f ms",
+                                                 (double) noise / 1e3, ATTEMPTS, (double) ALLOWED / 1e3);
+
+      g_test_skip (reason);
+      return;
+    }
   g_assert_cmpint (difference, <=, ALLOWED + noise);
 }
 
