@@ -23,7 +23,7 @@ static double
 prompt_tokens (Bench      *self,
                BenchPoint *point)
 {
-  return (double) self->rows * (double) MAX (1, point->length - self->repeats - self->warm_up);
+  return (double) self->rows * (double) bench_prompt_length (self, point->length);
 }
 
 /* ---- Statistics ---- */

@@ -44,25 +44,28 @@ typedef struct
   double          before, after; /* the device's peak in operations a second; 0: not measured yet */
 } Bench;
 
-BenchPoint *bench_point_new   (BenchMode    mode,
-                               gint64       length);
-const char *bench_mode_name   (BenchMode    mode);
-const char *bench_keep_name   (ReformerKeep keep);
+BenchPoint *bench_point_new     (BenchMode    mode,
+                                 gint64       length);
+const char *bench_mode_name     (BenchMode    mode);
+const char *bench_keep_name     (ReformerKeep keep);
 
+/* Tokens that generate reads before those that it times, the last of which ends at the length. */
+gint64      bench_prompt_length (Bench       *self,
+                                 gint64       length);
 /* FALSE with an error: the point cannot be run, by its configuration or because it does not fit; says the longest that does. */
-gboolean    bench_plan        (Bench       *self,
-                               BenchPoint  *point,
-                               GError     **error);
+gboolean    bench_plan          (Bench       *self,
+                                 BenchPoint  *point,
+                                 GError     **error);
 /* Times a point that was planned. `number` of them, for the progress. */
-gboolean    bench_measure     (Bench       *self,
-                               BenchPoint  *point,
-                               guint        number,
-                               GError     **error);
+gboolean    bench_measure       (Bench       *self,
+                                 BenchPoint  *point,
+                                 guint        number,
+                                 GError     **error);
 /* The best of several products of 2048 x 2048 matrices, in operations a second; negative with an error. */
-double      bench_peak        (Bench       *self,
-                               GError     **error);
+double      bench_peak          (Bench       *self,
+                                 GError     **error);
 
-void        bench_print       (Bench       *self,
-                               gboolean     complete);
+void        bench_print         (Bench       *self,
+                                 gboolean     complete);
 
 G_END_DECLS

@@ -12,8 +12,6 @@
 
 #define PEAK_SIZE 2048
 #define PEAK_REPEATS 5
-/* m and v of AdamW, beside the plan, which knows no optimizer */
-#define OPTIMIZER_BYTES 8
 
 static double
 now (void)
@@ -23,19 +21,11 @@ now (void)
 
 /* ---- Plans ---- */
 
-/* Tokens that are fed before the first one that is generated: the last one ends at the length. */
-static gint64
-prompt_length (Bench  *self,
-               gint64  length)
+gint64
+bench_prompt_length (Bench  *self,
+                     gint64  length)
 {
-  return MAX (1, length - self->repeats - self->warm_up);
-}
-
-static gint64
-positions_for (Bench      *self,
-               BenchPoint *point)
-{
-  return point->mode == BENCH_GENERATE ? MAX (point->length, prompt_length (self, point->length) + self->repeats + self->warm_up) : point->length;
+  return length - self->repeats - self->warm_up;
 }
 
 /* Positions for just the length, which is also what the number of buckets follows. */
@@ -67,24 +57,15 @@ most_bytes (Bench *self)
   return self->limit > 0 ? MIN (self->limit, memory) : memory;
 }
 
-static guint64
-optimizer_bytes (BenchPoint    *point,
-                 ReformerModel *model)
-{
-  return point->mode == BENCH_TRAIN ? OPTIMIZER_BYTES * reformer_model_get_n_parameters (model) : 0;
-}
-
-/* A device that counts, with room for the optimizer's state left out. */
+/* On a device that counts, with the limit of the real one. */
 static ReformerModel *
-new_planned_model (Bench          *self,
-                   BenchPoint     *point,
-                   ReformerConfig *config)
+new_planned_model (Bench      *self,
+                   BenchPoint *point)
 {
   g_autoptr (ReformerDevice) planner = reformer_device_new_planner (self->device);
-  ReformerModel *model = reformer_model_new (planner, config);
-  const guint64 most = most_bytes (self), state = optimizer_bytes (point, model);
+  ReformerModel *model = reformer_model_new (planner, point->config);
 
-  reformer_device_set_memory_limit (planner, most > state ? most - state : 1);
+  reformer_model_set_training (model, point->mode == BENCH_TRAIN);
   reformer_stack_set_keep (reformer_model_get_stack (model), self->keep);
   return model;
 }
@@ -104,7 +85,7 @@ feed (ReformerSession  *session,
   return logits != NULL;
 }
 
-/* A session on the device that counts: the text, and a token more, for which arrays grow. 0: it does not fit; -1: an error that is more than that. */
+/* A session on the device that counts: the text before, and all that is timed as one piece. 0: it does not fit; -1: an error that is more than that. */
 static int
 plan_session (Bench       *self,
               BenchPoint  *point,
@@ -112,14 +93,14 @@ plan_session (Bench       *self,
               guint64     *bytes,
               GError     **error)
 {
-  g_autoptr (ReformerModel) model = new_planned_model (self, point, point->config);
+  g_autoptr (ReformerModel) model = new_planned_model (self, point);
   g_autoptr (ReformerSession) session = reformer_session_new (model);
   ReformerDevice *planner = reformer_model_get_device (model);
-  const gint64 prompt = prompt_length (self, length);
+  const gint64 prompt = bench_prompt_length (self, length);
   g_autoptr (GError) local = NULL;
 
   if (feed (session, planner, self->rows, prompt, &local))
-    feed (session, planner, self->rows, 1, &local);
+    feed (session, planner, self->rows, length - prompt, &local);
   *bytes = reformer_device_get_memory_peak (planner);
   if (local == NULL)
     return *bytes <= most_bytes (self);
@@ -129,12 +110,14 @@ plan_session (Bench       *self,
   return -1;
 }
 
+/* 0: none fits. */
 static gint64
 find_longest_session (Bench       *self,
                       BenchPoint  *point,
                       GError     **error)
 {
-  gint64 low = 0, high = point->length;
+  const gint64 timed = point->length - bench_prompt_length (self, point->length);
+  gint64 low = timed, high = point->length;
   guint64 bytes;
 
   while (high - low > 1)
@@ -149,18 +132,17 @@ find_longest_session (Bench       *self,
       else
         high = middle;
     }
-  return low;
+  return low > timed ? low : 0;
 }
 
 /* Sets what does not fit as an error. */
 static gboolean
 refuse (Bench       *self,
         BenchPoint  *point,
-        guint64      needed,
         gint64       longest,
         GError     **error)
 {
-  g_autofree char *need = tool_format_bytes (needed), *limit = tool_format_bytes (most_bytes (self));
+  g_autofree char *need = tool_format_bytes (point->planned), *limit = tool_format_bytes (most_bytes (self));
   g_autofree char *most = longest > 0 ? g_strdup_printf ("the longest that fits is %" G_GINT64_FORMAT " tokens", longest) : g_strdup ("no length fits");
 
   if (longest < 0)
@@ -171,38 +153,68 @@ refuse (Bench       *self,
   return FALSE;
 }
 
+/* What the last token adds to what those before it need. */
+static double
+count_last_token (ReformerConfig *config,
+                  gint64          length)
+{
+  /* the first token of the second chunk brings another rule for all tokens, not work of its own: the next one stands for it */
+  while (length - 1 == reformer_config_get_lsh_attn_chunk_length (config) || length - 1 == reformer_config_get_local_attn_chunk_length (config))
+    length++;
+  return reformer_config_count_operations (config, length, FALSE, REFORMER_KEEP_AUTO) - reformer_config_count_operations (config, length - 1, FALSE, REFORMER_KEEP_AUTO);
+}
+
+static gboolean
+plan_generate (Bench       *self,
+               BenchPoint  *point,
+               GError     **error)
+{
+  const int fits = plan_session (self, point, point->length, &point->planned, error);
+
+  point->flops = (double) self->rows * count_last_token (point->config, point->length);
+  return fits == 0 ? refuse (self, point, find_longest_session (self, point, error), error) : fits > 0;
+}
+
+/* A forward pass, or a step as a trainer makes it. */
+static gboolean
+plan_pass (Bench       *self,
+           BenchPoint  *point,
+           GError     **error)
+{
+  const gboolean training = point->mode == BENCH_TRAIN;
+  g_autoptr (ReformerModel) model = new_planned_model (self, point);
+  g_autoptr (ReformerTrainer) trainer = NULL;
+  g_autoptr (ReformerMemoryPlan) plan = NULL;
+
+  if (training)
+    {
+      g_autoptr (ReformerOptimizer) optimizer = reformer_adamw_new ();
+
+      trainer = g_object_new (REFORMER_TYPE_TRAINER, "model", model, "optimizer", optimizer, NULL);
+      reformer_trainer_set_batch_size (trainer, (int) self->rows); /* what is out of range is an error of the plan */
+      reformer_trainer_set_sequence_length (trainer, (int) point->length);
+    }
+  plan = training ? reformer_trainer_estimate_memory (trainer, error) : reformer_model_estimate_memory (model, (int) self->rows, point->length, FALSE, error);
+  if (plan == NULL)
+    return FALSE;
+  point->keep = reformer_memory_plan_get_keep (plan);
+  point->planned = reformer_memory_plan_get_total (plan);
+  point->flops = (double) self->rows * reformer_config_count_operations (point->config, point->length, training, point->keep);
+  if (reformer_memory_plan_get_fits (plan))
+    return TRUE;
+  return refuse (self, point,
+                 training ? reformer_trainer_find_max_length (trainer, error) : reformer_model_find_max_length (model, (int) self->rows, FALSE, error), error);
+}
+
 gboolean
 bench_plan (Bench       *self,
             BenchPoint  *point,
             GError     **error)
 {
-  const gboolean training = point->mode == BENCH_TRAIN;
-  g_autoptr (ReformerModel) model = NULL;
-  g_autoptr (ReformerMemoryPlan) plan = NULL;
-
-  point->config = make_config (self, positions_for (self, point), error);
+  point->config = make_config (self, point->length, error);
   if (point->config == NULL)
     return FALSE;
-  if (point->mode == BENCH_GENERATE)
-    {
-      const int fits = plan_session (self, point, point->length, &point->planned, error);
-
-      if (fits == 0)
-        return refuse (self, point, point->planned, find_longest_session (self, point, error), error);
-      point->flops = (double) self->rows * reformer_config_count_operations (point->config, point->length, FALSE, REFORMER_KEEP_AUTO) / (double) point->length;
-      return fits > 0;
-    }
-
-  model = new_planned_model (self, point, point->config);
-  plan = reformer_model_estimate_memory (model, (int) self->rows, point->length, training, error);
-  if (plan == NULL)
-    return FALSE;
-  point->keep = reformer_memory_plan_get_keep (plan);
-  point->planned = reformer_memory_plan_get_total (plan) + optimizer_bytes (point, model);
-  point->flops = (double) self->rows * reformer_config_count_operations (point->config, point->length, training, point->keep);
-  if (reformer_memory_plan_get_fits (plan))
-    return TRUE;
-  return refuse (self, point, point->planned, reformer_model_find_max_length (model, (int) self->rows, training, error), error);
+  return point->mode == BENCH_GENERATE ? plan_generate (self, point, error) : plan_pass (self, point, error);
 }
 
 /* ---- Memory of the process ---- */
@@ -330,7 +342,7 @@ prepare (Pass    *self,
     return FALSE;
   if (point->mode == BENCH_GENERATE)
     {
-      g_autoptr (ReformerTensor) prompt = new_tokens (self, prompt_length (self->bench, point->length), error);
+      g_autoptr (ReformerTensor) prompt = new_tokens (self, bench_prompt_length (self->bench, point->length), error);
       g_autoptr (ReformerTensor) logits = NULL;
       const double start = now ();
 

@@ -134,7 +134,17 @@ read_points (Bench      *self,
       if (!tool_parse_number (&tool_verb_bench, "lengths", texts[i], 2, 1 << 30, &length))
         return FALSE;
       for (guint j = 0; j < wanted->len; j++)
-        g_ptr_array_add (self->points, bench_point_new (g_array_index (wanted, BenchMode, j), length));
+        {
+          const BenchMode mode = g_array_index (wanted, BenchMode, j);
+
+          if (mode == BENCH_GENERATE && bench_prompt_length (self, length) < 1)
+            {
+              tool_usage (&tool_verb_bench, "--lengths has %" G_GINT64_FORMAT ", generate wants more than the %" G_GINT64_FORMAT " tokens of --repeats and --warm-up", length,
+                          self->repeats + self->warm_up);
+              return FALSE;
+            }
+          g_ptr_array_add (self->points, bench_point_new (mode, length));
+        }
     }
   return TRUE;
 }
