@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sourced by tests/run.sh: what a machine needs to build and test, on Debian and Ubuntu.
 
-packages="gcc pkg-config meson ninja-build libglib2.0-dev gobject-introspection libgirepository1.0-dev valac gjs
+packages="gcc ccache pkg-config meson ninja-build libglib2.0-dev gobject-introspection libgirepository1.0-dev valac gjs
 python3 python3-venv python3-gi python3-numpy libjansson-dev opencl-headers ocl-icd-opencl-dev pocl-opencl-icd mesa-opencl-icd
 oclgrind libclblast-dev gi-docgen"
 
