@@ -702,7 +702,7 @@ test_plan_limit (void)
   object = plan (&result, 0);
   g_assert_true (json_is_null (json_object_get (object, "keep")));
   json_decref (object);
-  result = run_without_device ("plan", model, "--length", "1", "--json", "--memory-limit", "1000");
+  result = run_without_device ("plan", model, "--length", "2", "--json", "--memory-limit", "1000");
   object = plan (&result, 1);
   g_assert_cmpint (integer (object, "max_length"), ==, 0);
   json_decref (object);
