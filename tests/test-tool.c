@@ -719,7 +719,8 @@ test_plan_positions (void)
   assert_fails (run ("plan", model, "--length", "65"), 1, "has positions for 64; an axial_pos_shape of [16, 5] would do");
   assert_fails (run ("plan", lengthy, "--length", "2000000"), 1, "has positions for 1048576; an axial_pos_shape of [2048, 977] would do");
   assert_fails (run ("plan", model, "--length", "2147483647"), 1, "has positions for 64");
-  assert_fails (run ("plan", lengthy, "--length", "1048576", "--rows", "100000"), 1, "at most");
+  assert_fails (run ("plan", lengthy, "--length", "1048576", "--rows", "65536"), 1, "at most");
+  assert_fails (run ("plan", lengthy, "--length", "1048576", "--rows", "100000"), 1, "batch-size: 100000; wanted 1 to 65536");
   assert_fails (run ("plan", "/nonexistent", "--length", "65"), 1, "/nonexistent");
 
   text = run_without_device ("plan", model, "--length", "65", "--axial");

@@ -20,6 +20,8 @@ gboolean           tool_training_make_model     (ToolTraining               *sel
                                                  const ToolTrainingOptions  *options,
                                                  guint64                     limit,
                                                  GError                    **error);
+/* A tenth of all steps, so that a machine that fails costs little; where there are evaluations, after one of them, so that the best weights are kept. */
+guint              tool_training_choose_checkpoint_interval (ReformerTrainer *trainer);
 /* What started, for the file of the run. */
 json_t            *tool_training_describe_start (ToolTraining               *self,
                                                  const ToolTrainingOptions  *options);

@@ -77,7 +77,11 @@ extend (ToolTraining    *self,
 {
   const guint step = reformer_trainer_get_n_steps (self->trainer);
   g_auto (GValue) value = G_VALUE_INIT;
+  gboolean automatic;
 
+  /* what was chosen for fewer steps would save a long run all the time */
+  reformer_trainer_set_total_steps (self->trainer, total);
+  automatic = reformer_trainer_get_checkpoint_interval (self->trainer) == tool_training_choose_checkpoint_interval (self->trainer);
   if (!tool_properties_read (properties, verb, "total-steps", &value))
     return FALSE;
   if (G_IS_VALUE (&value))
@@ -88,6 +92,8 @@ extend (ToolTraining    *self,
       return FALSE;
     }
   reformer_trainer_set_total_steps (self->trainer, total);
+  if (automatic)
+    reformer_trainer_set_checkpoint_interval (self->trainer, tool_training_choose_checkpoint_interval (self->trainer));
   return TRUE;
 }
 

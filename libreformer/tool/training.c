@@ -133,9 +133,8 @@ tool_training_make_model (ToolTraining               *self,
   return TRUE;
 }
 
-/* A tenth of all steps, so that a machine that fails costs little; where there are evaluations, after one of them, so that the best weights are kept. */
-static guint
-choose_checkpoint_interval (ReformerTrainer *trainer)
+guint
+tool_training_choose_checkpoint_interval (ReformerTrainer *trainer)
 {
   const guint tenth = reformer_trainer_get_total_steps (trainer) / 10, evaluation = reformer_trainer_get_evaluation_interval (trainer);
 
@@ -166,7 +165,7 @@ make_training (ToolTraining               *self,
   if (reformer_trainer_get_total_steps (self->trainer) == 0)
     reformer_trainer_set_total_steps (self->trainer, DEFAULT_STEPS);
   if (tool_properties_get_given (properties, "checkpoint-interval") == NULL)
-    reformer_trainer_set_checkpoint_interval (self->trainer, choose_checkpoint_interval (self->trainer));
+    reformer_trainer_set_checkpoint_interval (self->trainer, tool_training_choose_checkpoint_interval (self->trainer));
   return TRUE;
 }
 

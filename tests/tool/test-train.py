@@ -190,6 +190,8 @@ def test_checkpoints():
     train('last', '--steps', '40', '--checkpoint-interval', '0', '--quiet')
     assert os.listdir(path('last/checkpoints')) == ['step-40']
     assert digest('last', 'model.safetensors') == digest('saved', 'model.safetensors')
+    fine('train', 'saved', '--resume', '--steps', '80', '--quiet')
+    assert sorted(os.listdir(path('saved/checkpoints'))) == ['step-64', 'step-72', 'step-80'], os.listdir(path('saved/checkpoints'))
 
 
 def test_damaged_checkpoint():
