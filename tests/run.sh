@@ -21,16 +21,16 @@ done
 install_packages
 install_intel
 
-# The library is built four times: here, to be installed, from what meson dist packs, and in a newcomer's clone.
+# The library is built three times: here, from what meson dist packs, and in a newcomer's clone.
 export CCACHE_DIR="$top/build/cache/ccache" CCACHE_NOHASHDIR=1 CCACHE_IGNOREOPTIONS=-Werror
 
 echo "== build"
 options="-Dintrospection=enabled -Ddocs=enabled -Dtests=true -Dexamples=true -Dtool=true -Dpython=/usr/bin/python3"
 [ -n "${CI:-}" ] && options="$options -Dwerror=true"
 if [ -f build/build.ninja ]; then
-  meson configure build $options || exit 1
+  meson configure build $options "-Dprefix=$top/build/prefix" || exit 1
 else
-  meson setup build $options || exit 1
+  meson setup build $options "-Dprefix=$top/build/prefix" || exit 1
 fi
 meson compile -C build || exit 1
 

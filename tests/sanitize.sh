@@ -3,7 +3,7 @@
 # no compiler works here: LLVM leaks, and is slow. Nothing is suppressed.
 
 # What takes too long: gradients by differences, large products, whole trainings; the command's tests, which bound its time; scripts that ask about the source.
-left_out="attention bits formulas main-loop mistakes-met long presets product resume run-checkpoint run-folder source tool trainer-async trainer-memory"
+left_out="attention bits formulas main-loop mistakes-met overfit long presets product resume run-checkpoint run-folder source tool trainer-async trainer-memory"
 # Programs that compile kernels whatever is cached, because these must fail: memory of LLVM that is lost does not count.
 compiling="device mistakes tuning"
 
@@ -14,7 +14,7 @@ if [ ! -f build/sanitized/build.ninja ]; then
 fi
 if meson compile -C build/sanitized >> build/results/sanitized-build.txt 2>&1; then
   chosen=
-  for test in $(meson test -C build/sanitized --list --suite host --suite device 2>/dev/null | sed -n 's,^.* / ,,p'); do
+  for test in $(meson test -C build/sanitized --list --suite host --suite device --suite wide 2>/dev/null | sed -n 's,^.* / ,,p'); do
     case " $left_out $compiling " in
       *" $test "*) ;;
       *) chosen="$chosen $test" ;;

@@ -13,7 +13,7 @@
 enum
 {
   PHASE = 2 * G_USEC_PER_SEC,
-  PAIRS = 5,
+  PAIRS = 3,
   ATTEMPTS = 3,
 };
 
