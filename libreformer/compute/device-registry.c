@@ -88,14 +88,13 @@ apply_limits (ReformerDevice *self)
     {
       const char *number = strchr (limits[i], '=');
       guint64 value;
+      const gboolean known = number != NULL && g_ascii_string_to_unsigned (number + 1, 10, 1, G_MAXINT64, &value, NULL);
 
-      if (number == NULL || !g_ascii_string_to_unsigned (number + 1, 10, 1, G_MAXINT64, &value, NULL))
-        g_warning ("REFORMER_LIMITS: \"%s\"; wanted local=BYTES, group=ITEMS or allocation=BYTES", limits[i]);
-      else if (g_str_has_prefix (limits[i], "local="))
+      if (known && g_str_has_prefix (limits[i], "local="))
         self->local_memory = MIN (self->local_memory, value);
-      else if (g_str_has_prefix (limits[i], "group="))
+      else if (known && g_str_has_prefix (limits[i], "group="))
         self->max_group = MIN (self->max_group, value);
-      else if (g_str_has_prefix (limits[i], "allocation="))
+      else if (known && g_str_has_prefix (limits[i], "allocation="))
         self->max_allocation = MIN (self->max_allocation, value);
       else
         g_warning ("REFORMER_LIMITS: \"%s\"; wanted local=BYTES, group=ITEMS or allocation=BYTES", limits[i]);

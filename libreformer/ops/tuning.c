@@ -5,10 +5,9 @@
 
 #include <libreformer/compute/reformer-device-error.h>
 
-/* The first row that fits is the fastest known; the last of a family is the plain one that every device should hold. Results do not depend on the row.
- * docs/contributing.md says how to measure a new one. */
+/* The first row that fits is the fastest known; the last of a family is the plain one that every device should hold. Results do not depend on the row. */
 static const ReformerTuning table[] = {
-  /* Zen 4 and Ice Lake, PoCL: 4 * 128 * (rows + columns) bytes stay in the second-level cache */
+  /* Zen 4, PoCL: 4 * 128 * (rows + columns) bytes stay in the second-level cache */
   { REFORMER_TUNED_WIDE_PRODUCT, { 96, 256 } },
   { REFORMER_TUNED_WIDE_PRODUCT, { 96, 128 } },
   { REFORMER_TUNED_WIDE_PRODUCT, { 48, 64 } },

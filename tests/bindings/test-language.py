@@ -11,32 +11,12 @@ import numpy
 gi.require_version('Reformer', '1.0')
 from gi.repository import Gio, GLib, Reformer  # noqa: E402
 
-import golden  # noqa: E402
 import tap  # noqa: E402
+from simple import load, trainer  # noqa: E402
 from tap import raises  # noqa: E402
 
-warnings.simplefilter('error', RuntimeWarning)
 warnings.simplefilter('error', Warning)
 device = Reformer.Device.get_default()
-
-
-class Numbers(Reformer.Dataset):
-    def do_count_samples(self, length):
-        return 4
-
-    def do_read_sample(self, index, length):
-        return numpy.arange(index, index + length)
-
-    def do_get_held_out(self):
-        return Numbers()
-
-
-def load(name='local'):
-    return Reformer.Model.load(device, Gio.File.new_for_path(golden.folder(name)), None)
-
-
-def trainer(**settings):
-    return Reformer.Trainer(model=load(), dataset=Numbers(), sequence_length=8, **settings)
 
 
 # ---- Properties ----
