@@ -21,7 +21,7 @@ preset (const char *name)
 static void
 test_list (void)
 {
-  static const char *const wanted[] = { "bench-lsh", "bench-mixed", "small", NULL };
+  static const char *const wanted[] = { "bench-lsh", "bench-mixed", "crime-and-punishment", "enwik8", "small", NULL };
   g_auto (GStrv) names = reformer_config_list_presets ();
 
   g_assert_cmpstrv (names, wanted);
@@ -36,7 +36,7 @@ test_unknown (void)
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     {
       g_assert_null (reformer_config_new_preset (names[i], &error));
-      assert_says (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "there is no preset \"", "bench-lsh, bench-mixed, small", i == 0 ? "\"huge\"" : "", NULL);
+      assert_says (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "there is no preset \"", "bench-lsh, bench-mixed, crime-and-punishment, enwik8, small", i == 0 ? "\"huge\"" : "", NULL);
     }
 }
 
@@ -88,6 +88,8 @@ test_sizes (void)
   g_assert_cmpuint (count_parameters ("small"), ==, 991234);
   g_assert_cmpuint (count_parameters ("bench-lsh"), ==, 4799232);
   g_assert_cmpuint (count_parameters ("bench-mixed"), ==, 4995840);
+  g_assert_cmpuint (count_parameters ("crime-and-punishment"), ==, 2748224);
+  g_assert_cmpuint (count_parameters ("enwik8"), ==, 149182722);
 }
 
 static void

@@ -59,11 +59,14 @@ set_unknown (const char  *name,
  * @name: the name of a preset
  * @error: return location for an error
  *
- * Creates the configuration of a causal model of bytes that comes with the library.
+ * Creates the configuration of a causal model that comes with the library.
  *
  * `small` has about 0.9 million parameters and 65,536 positions: 4 layers, local and LSH attention in turn, 128 wide, 258 ids as [class@ByteTokenizer] makes them. It
  * learns something of a book within minutes on a processor. `bench-lsh` and `bench-mixed`, with 6 layers, 256 wide, and a million positions, are those by which the
  * library is measured: LSH attention alone, or local and LSH attention in turn.
+ *
+ * `enwik8` and `crime-and-punishment` are those of the public models `google/reformer-enwik8` (149,182,722 parameters, bytes as [class@ByteTokenizer] makes them) and
+ * `google/reformer-crime-and-punishment` (2,748,224 parameters, 320 pieces of a [class@SentencePieceTokenizer]), so that a folder of theirs fits. Their weights do not come along.
  *
  * Returns: (transfer full): a new configuration, or %NULL with @error set: `UNSUPPORTED` of [error@ModelError], with the names that are known
  */

@@ -37,7 +37,7 @@ LINES = [
     (['train', 'new', *DATA, '--optimizer', 'lion'], 2, ['--optimizer is "lion"', 'adamw, sgd or adafactor is wanted']),
     (['train', 'new', *DATA, '--optimizer', 'sgd', '--beta1', '0.5'], 2, ['--beta1 is no option of sgd']),
     (['train', 'new', *DATA, '--momentum', '0.5'], 2, ['--momentum is no option of adamw']),
-    (['train', 'new', *DATA, '--preset', 'huge'], 2, ['"huge"', 'bench-lsh, bench-mixed, small']),
+    (['train', 'new', *DATA, '--preset', 'huge'], 2, ['"huge"', 'bench-lsh, bench-mixed, crime-and-punishment, enwik8, small']),
     (['train', 'new', *DATA, '--preset', 'small', '--config', 'c.json'], 2, ['--preset and --config exclude each other']),
     (['train', 'new', *DATA, '--preset', 'small', '--from', 'model'], 2, ['--preset is for a new model, and model has one']),
     (['train', 'new', *DATA, '--attn-layers', 'local,fast'], 2, ['attn_layers', 'fast']),
