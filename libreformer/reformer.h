@@ -12,6 +12,7 @@
 #include <libreformer/data/reformer-byte-tokenizer.h>
 #include <libreformer/data/reformer-dataset.h>
 #include <libreformer/data/reformer-sample.h>
+#include <libreformer/data/reformer-sentence-piece-tokenizer.h>
 #include <libreformer/data/reformer-text-dataset.h>
 #include <libreformer/data/reformer-tokenizer.h>
 #include <libreformer/files/reformer-file-error.h>

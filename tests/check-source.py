@@ -20,7 +20,7 @@ WITHOUT_WORDS = ('tests/check-source.py', 'tests/summary.py')
 LARGEST = 40 * 1024
 LARGE = 15 * 1024
 WITH_LICENSE = ('.c', '.h', '.cl', '.in', '.py', '.js', '.vala', '.sh', '.xml', '.metadata', 'meson.build', 'meson_options.txt')
-DATA = ('.safetensors', '.json', '.txt', '.svg', '.png')
+DATA = ('.safetensors', '.model', '.json', '.txt', '.svg', '.png')
 SKIPPED_FOLDERS = ('__pycache__', '.git', 'build')
 
 CORE = '{http://www.gtk.org/introspection/core/1.0}'

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include <libreformer/data/reformer-sentence-piece-tokenizer.h>
 
 #define POSITIONS 64
 
@@ -23,25 +24,27 @@ fill (ReformerModel *model,
   test_set_values (parameter, values != NULL ? values : zeros, n);
 }
 
-/* A byte model whose token after position p is byte p of the script, and after the script a full stop: positions are unit vectors, words and branches are nothing. */
+/* A model whose token after position p is the script's token p, and after the script `after`: positions are unit vectors, words and branches are nothing. */
 static ReformerModel *
-script_model (ReformerDevice *device,
-              const char     *script,
-              gsize           n)
+ids_model (ReformerDevice *device,
+           int             vocabulary,
+           const int      *script,
+           gsize           n,
+           int             after)
 {
   static const char *const layers[] = { "local", NULL };
-  g_autoptr (ReformerConfig) config = g_object_new (REFORMER_TYPE_CONFIG, "vocab-size", 258, "is-decoder", TRUE, "hidden-size", POSITIONS, "num-attention-heads", 2,
+  g_autoptr (ReformerConfig) config = g_object_new (REFORMER_TYPE_CONFIG, "vocab-size", vocabulary, "is-decoder", TRUE, "hidden-size", POSITIONS, "num-attention-heads", 2,
                                                     "attention-head-size", 16, "feed-forward-size", 64, "attn-layers", layers, "local-attn-chunk-length", 8,
                                                     "axial-pos-embds", FALSE, "max-position-embeddings", POSITIONS, NULL);
   ReformerModel *model = reformer_model_new (device, config);
-  g_autofree float *positions = g_new0 (float, POSITIONS * POSITIONS), *head = g_new0 (float, 258 * 2 * POSITIONS);
+  g_autofree float *positions = g_new0 (float, POSITIONS * POSITIONS), *head = g_new0 (float, (gsize) vocabulary * 2 * POSITIONS);
   g_autoptr (GError) error = NULL;
 
   reformer_model_prepare (model, &error);
   g_assert_no_error (error);
   for (gsize p = 0; p < POSITIONS; p++)
     {
-      const gsize id = 2 + (p < n ? (guint8) script[p] : '.');
+      const gsize id = (gsize) (p < n ? script[p] : after);
 
       positions[p * POSITIONS + p] = 1;
       head[id * 2 * POSITIONS + p] = head[id * 2 * POSITIONS + POSITIONS + p] = 1;
@@ -52,6 +55,19 @@ script_model (ReformerDevice *device,
   fill (model, "reformer.encoder.layers.0.feed_forward.output.dense.weight", NULL);
   fill (model, "lm_head.decoder.weight", head);
   return model;
+}
+
+/* The same of bytes, and a full stop. */
+static ReformerModel *
+script_model (ReformerDevice *device,
+              const char     *script,
+              gsize           n)
+{
+  g_autofree int *ids = g_new (int, n + 1);
+
+  for (gsize i = 0; i < n; i++)
+    ids[i] = 2 + (guint8) script[i];
+  return ids_model (device, 258, ids, n, 2 + '.');
 }
 
 /* A generator with a prompt of one byte, so that it makes the script from its beginning. */
@@ -525,6 +541,67 @@ test_tokenizers (void)
     }
 }
 
+/* What the ids mean after the prompt, made token by token, is what they mean together. */
+static void
+check_pieces (const char *name,
+              const char *prompt,
+              const int  *ids,
+              gsize       n)
+{
+  g_autofree char *file = g_strconcat (name, ".model", NULL), *path = g_test_build_filename (G_TEST_DIST, "sentencepiece", file, NULL), *text = NULL, *whole = NULL;
+  g_autoptr (GFile) where = g_file_new_for_path (path);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ReformerTokenizer) tokenizer = reformer_sentence_piece_tokenizer_new_from_file (where, NULL, &error);
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerModel) model = NULL;
+  g_autoptr (ReformerGenerator) generator = NULL;
+  g_autofree int *begin = NULL;
+  gsize n_begin;
+
+  g_assert_no_error (error);
+  begin = reformer_tokenizer_encode_text (tokenizer, prompt, &n_begin, &error);
+  g_assert_no_error (error);
+  g_assert_cmpmem (begin, n_begin * sizeof *begin, ids, MIN (n, n_begin) * sizeof *ids);
+  model = ids_model (device, reformer_tokenizer_count_ids (tokenizer, NULL), ids + 1, n - 1, ids[0]);
+  generator = reformer_generator_new (model, tokenizer);
+  reformer_generator_set_prompt (generator, prompt);
+  reformer_generator_set_temperature (generator, 0);
+  reformer_generator_set_max_tokens (generator, (guint) (n - n_begin));
+  text = test_generate (generator);
+  whole = reformer_tokenizer_decode_text (tokenizer, ids, n, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_str_has_prefix (whole, prompt));
+  g_assert_cmpstr (text, ==, whole + strlen (prompt));
+}
+
+static void
+check_pieces_of (const char *name,
+                 const char *prompt,
+                 const char *text)
+{
+  g_autofree char *file = g_strconcat (name, ".model", NULL), *path = g_test_build_filename (G_TEST_DIST, "sentencepiece", file, NULL);
+  g_autoptr (GFile) where = g_file_new_for_path (path);
+  g_autoptr (ReformerTokenizer) tokenizer = reformer_sentence_piece_tokenizer_new_from_file (where, NULL, NULL);
+  gsize n;
+  g_autofree int *ids = reformer_tokenizer_encode_text (tokenizer, text, &n, NULL);
+
+  check_pieces (name, prompt, ids, n);
+  if (g_str_equal (name, "plain"))
+    {
+      const int spaces[] = { ids[0], ids[1], ids[0], ids[0], ids[1], ids[0], ids[0], ids[0] };
+
+      check_pieces (name, prompt, spaces, G_N_ELEMENTS (spaces));
+    }
+}
+
+/* Spaces belong to words, and some characters are several ids of bytes. */
+static void
+test_pieces (void)
+{
+  check_pieces_of ("plain", "the", "the 3.14 and caf\xc3\xa9 \xd0\xbc\xd0\xb8\xd1\x80 the<sep>one, q");
+  check_pieces_of ("bytes", "\xf0\x9f\x91\x8d", "\xf0\x9f\x91\x8d the  caf\xc3\xa9 \xe6\x97\xa5\n\xf0\x9f\x8f\xbd");
+}
+
 int
 main (int    argc,
       char **argv)
@@ -546,5 +623,6 @@ main (int    argc,
   g_test_add_func ("/generator/mistakes", test_mistakes);
   g_test_add_func ("/generator/not-numbers", test_not_numbers);
   g_test_add_func ("/generator/tokenizers", test_tokenizers);
+  g_test_add_func ("/generator/pieces", test_pieces);
   return g_test_run ();
 }

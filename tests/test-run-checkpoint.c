@@ -8,11 +8,14 @@
 #include <unistd.h>
 
 #include <glib/gstdio.h>
+#include <libreformer/data/reformer-sentence-piece-tokenizer.h>
 #include <libreformer/training/reformer-trainer-error.h>
 
 #include "compute/home.h"
 #include "files/reading.h"
 #include "folders.h"
+#include "mistakes.h"
+#include "training/checkpoint-private.h"
 #include "training/optimizer-private.h"
 #include "training/properties.h"
 
@@ -340,6 +343,40 @@ test_links (void)
   test_folder_delete (folder);
 }
 
+/* A tokenizer with a file of its own: the file is a part of the checkpoint, and of the run's folder. */
+static void
+test_pieces (void)
+{
+  g_autofree char *folder = test_folder_new (), *below = g_build_filename (folder, "checkpoints", NULL), *path = reformer_checkpoint_get_path (folder, 4);
+  g_autofree char *model = g_test_build_filename (G_TEST_DIST, "sentencepiece", "plain.model", NULL), *list = NULL, *hash = NULL, *published = NULL, *steps = NULL;
+  g_autoptr (GFile) file = g_file_new_for_path (model), home = g_file_new_for_path (folder);
+  g_autoptr (TestRun) run = test_run_new (3, FALSE);
+  g_autoptr (ReformerTokenizer) loaded = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_clear_object (&run->checkpoint.tokenizer);
+  run->checkpoint.tokenizer = reformer_sentence_piece_tokenizer_new_from_file (file, NULL, &error);
+  g_assert_no_error (error);
+  test_run_save (run, folder, 4, 1);
+  list = test_folder_list (path);
+  g_assert_cmpstr (list, ==, "config.json manifest.json model.safetensors optimizer.safetensors reformer-tokenizer.json spiece.model trainer.json");
+  hash = test_file_hash (path, "spiece.model");
+  published = test_file_hash (folder, "spiece.model");
+  g_assert_cmpstr (published, ==, hash);
+  loaded = reformer_tokenizer_load (home, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (REFORMER_IS_SENTENCE_PIECE_TOKENIZER (loaded));
+  test_run_restore (run, folder, NULL);
+
+  test_file_write (path, "spiece.model", "other", -1);
+  g_assert_false (reformer_checkpoint_verify (path, NULL, &error));
+  assert_says (&error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "step-4/spiece.model", NULL);
+  test_run_save (run, folder, 5, 1);
+  steps = test_folder_list (below);
+  g_assert_cmpstr (steps, ==, "step-5"); /* nothing of the other was left */
+  test_folder_delete (folder);
+}
+
 /* An evaluated step that has no checkpoint changes nothing about the best; one that is kept takes its place. */
 static void
 test_best_without_checkpoint (void)
@@ -647,6 +684,7 @@ main (int   argc,
   g_test_add_func ("/run-checkpoint/none-whole", test_none_whole);
   g_test_add_func ("/run-checkpoint/other-names", test_other_names);
   g_test_add_func ("/run-checkpoint/links", test_links);
+  g_test_add_func ("/run-checkpoint/pieces", test_pieces);
   g_test_add_func ("/run-checkpoint/best-without-checkpoint", test_best_without_checkpoint);
   g_test_add_func ("/run-checkpoint/no-best", test_no_best);
   g_test_add_func ("/run-checkpoint/leftovers", test_leftovers);

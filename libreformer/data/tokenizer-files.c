@@ -31,34 +31,95 @@ check_members (json_t      *object,
          reformer_json_require (object, path, "ids", error);
 }
 
+/* The model beside it, which must be the one that the name says. */
 static ReformerTokenizer *
-read_object (json_t      *object,
-             const char  *path,
-             GError     **error)
+load_pieces (GFile         *folder,
+             const char    *path,
+             const char    *name,
+             GCancellable  *cancellable,
+             GError       **error)
 {
+  g_autoptr (GFile) file = g_file_get_child (folder, REFORMER_SENTENCE_PIECE_FILE);
+  g_autoptr (ReformerTokenizer) tokenizer = reformer_sentence_piece_tokenizer_new_from_file (file, cancellable, error);
+  g_autofree char *identity = NULL, *quoted = NULL;
+
+  if (tokenizer == NULL)
+    return NULL;
+  identity = reformer_tokenizer_identify (tokenizer, NULL);
+  if (g_strcmp0 (identity, name) == 0)
+    return g_steal_pointer (&tokenizer);
+  quoted = reformer_file_quote (name);
+  g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_MISMATCH, "%s: the tokenizer is \"%s\", but " REFORMER_SENTENCE_PIECE_FILE " beside it is \"%s\"; wanted the file of that SHA-256",
+               path, quoted, identity);
+  return NULL;
+}
+
+/* Of a name and the number of ids. */
+static ReformerTokenizer *
+make (GFile         *folder,
+      const char    *path,
+      const char    *name,
+      GCancellable  *cancellable,
+      GError       **error)
+{
+  g_autofree char *quoted = NULL;
+
+  if (g_str_equal (name, REFORMER_BYTE_TOKENIZER_NAME))
+    return reformer_byte_tokenizer_new ();
+  if (g_str_has_prefix (name, REFORMER_SENTENCE_PIECE_NAME))
+    return load_pieces (folder, path, name, cancellable, error);
+  quoted = reformer_file_quote (name);
+  g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED,
+               "%s: the tokenizer \"%s\" is not known, only \"" REFORMER_BYTE_TOKENIZER_NAME "\" and \"" REFORMER_SENTENCE_PIECE_NAME "SHA-256\" are; a program that has it can give its own", path,
+               quoted);
+  return NULL;
+}
+
+static ReformerTokenizer *
+read_object (json_t        *object,
+             GFile         *folder,
+             const char    *path,
+             GCancellable  *cancellable,
+             GError       **error)
+{
+  g_autoptr (ReformerTokenizer) tokenizer = NULL;
   gint64 version, n_ids;
   const char *name;
+  int wanted;
 
   if (!check_members (object, path, error) || !reformer_json_get_integer (object, path, "version", VERSION, VERSION, &version, error) ||
       !reformer_json_get_string (object, path, "tokenizer", &name, error))
     return NULL;
-  if (!g_str_equal (name, REFORMER_BYTE_TOKENIZER_NAME))
-    {
-      g_autofree char *quoted = reformer_file_quote (name);
+  tokenizer = make (folder, path, name, cancellable, error);
+  wanted = tokenizer != NULL ? reformer_tokenizer_count_ids (tokenizer, NULL) : 0;
+  if (tokenizer == NULL || !reformer_json_get_integer (object, path, "ids", wanted, wanted, &n_ids, error))
+    return NULL;
+  return g_steal_pointer (&tokenizer);
+}
 
-      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED,
-                   "%s: the tokenizer \"%s\" is not known, only \"" REFORMER_BYTE_TOKENIZER_NAME "\" is; a program that has it can give its own", path, quoted);
-      return NULL;
-    }
-  else
-    {
-      g_autoptr (ReformerTokenizer) tokenizer = reformer_byte_tokenizer_new ();
-      const int wanted = reformer_tokenizer_count_ids (tokenizer, NULL);
+/* Folders of others do not name a tokenizer, but may have one. */
+static ReformerTokenizer *
+load_unnamed (GFile         *folder,
+              GCancellable  *cancellable,
+              GError       **error)
+{
+  g_autoptr (GFile) file = g_file_get_child (folder, REFORMER_SENTENCE_PIECE_FILE);
+  g_autoptr (GError) problem = NULL;
+  ReformerTokenizer *tokenizer;
 
-      if (!reformer_json_get_integer (object, path, "ids", wanted, wanted, &n_ids, error))
-        return NULL;
-      return g_steal_pointer (&tokenizer);
+  if (error == NULL || !g_error_matches (*error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_NOT_FOUND))
+    return NULL;
+  tokenizer = reformer_sentence_piece_tokenizer_new_from_file (file, cancellable, &problem);
+  if (tokenizer != NULL)
+    {
+      g_clear_error (error);
     }
+  else if (!g_error_matches (problem, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_NOT_FOUND))
+    {
+      g_clear_error (error);
+      g_propagate_error (error, g_steal_pointer (&problem));
+    }
+  return tokenizer;
 }
 
 /**
@@ -67,7 +128,8 @@ read_object (json_t      *object,
  * @cancellable: (nullable): a cancellable
  * @error: return location for an error
  *
- * Makes the tokenizer that a model was trained with, from the file `reformer-tokenizer.json` of its folder.
+ * Makes the tokenizer that a model was trained with, from the file `reformer-tokenizer.json` of its folder, and for SentencePiece from `spiece.model` beside it. A folder
+ * of transformers has `spiece.model` alone.
  *
  * Returns: (transfer full): a new tokenizer, or %NULL with @error set: `NOT_FOUND` of [error@FileError] if the folder does not say, `UNSUPPORTED` if it names one that is not
  *   the library's
@@ -79,7 +141,9 @@ reformer_tokenizer_load (GFile         *folder,
 {
   g_autofree char *given = NULL, *found = NULL, *path = NULL, *display = NULL;
   g_autoptr (json_t) object = NULL;
-  ReformerTokenizer *tokenizer;
+  g_autoptr (GFile) resolved = NULL;
+  ReformerTokenizer *tokenizer = NULL;
+  GError *problem = NULL;
 
   g_return_val_if_fail (G_IS_FILE (folder), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
@@ -90,11 +154,28 @@ reformer_tokenizer_load (GFile         *folder,
   found = reformer_atomic_folder_resolve (given);
   path = g_build_filename (found, REFORMER_TOKENIZER_FILE, NULL);
   display = g_filename_display_name (path);
-  object = reformer_json_load (path, cancellable, error);
-  tokenizer = object != NULL ? read_object (object, display, error) : NULL;
+  resolved = g_file_new_for_path (found);
+  object = reformer_json_load (path, cancellable, &problem);
+  tokenizer = object != NULL ? read_object (object, resolved, display, cancellable, &problem) : load_unnamed (resolved, cancellable, &problem);
   if (tokenizer == NULL)
-    reformer_file_tidy (error);
+    {
+      reformer_file_tidy (&problem);
+      g_propagate_error (error, problem);
+    }
   return tokenizer;
+}
+
+static gboolean
+save_pieces (ReformerSentencePieceTokenizer  *self,
+             const char                      *folder,
+             GCancellable                    *cancellable,
+             GError                         **error)
+{
+  g_autofree char *path = g_build_filename (folder, REFORMER_SENTENCE_PIECE_FILE, NULL);
+  gsize n;
+  gconstpointer bytes = g_bytes_get_data (reformer_sentence_piece_tokenizer_get_file (self), &n);
+
+  return reformer_atomic_write (path, bytes, n, cancellable, error);
 }
 
 /**
@@ -104,8 +185,8 @@ reformer_tokenizer_load (GFile         *folder,
  * @cancellable: (nullable): a cancellable
  * @error: return location for an error
  *
- * Writes the name of the tokenizer to the file `reformer-tokenizer.json` of a folder, which is replaced as a whole or not at all. A `tokenizer.json` of
- * transformers is left alone.
+ * Writes the name of the tokenizer to the file `reformer-tokenizer.json` of a folder, and for SentencePiece the file `spiece.model` before it. Each is replaced as a whole
+ * or not at all. A `tokenizer.json` of transformers is left alone.
  *
  * Returns: %TRUE, or %FALSE with @error set: [error@FileError]
  */
@@ -137,6 +218,8 @@ reformer_tokenizer_save (ReformerTokenizer  *self,
       g_propagate_error (error, problem);
       return FALSE;
     }
+  if (REFORMER_IS_SENTENCE_PIECE_TOKENIZER (self) && !save_pieces (REFORMER_SENTENCE_PIECE_TOKENIZER (self), parent, cancellable, error))
+    return reformer_file_tidy (error);
   valid = g_utf8_make_valid (name, -1);
   object = json_pack ("{s:i, s:s, s:i}", "version", VERSION, "tokenizer", valid, "ids", n_ids);
   return reformer_json_save (object, REFORMER_JSON_ORDERED, path, cancellable, error) || reformer_file_tidy (error);

@@ -3,13 +3,20 @@
 
 #include <string.h>
 
-#include <libreformer/data/reformer-tokenizer.h>
+#include <libreformer/data/reformer-sentence-piece-tokenizer.h>
 
 G_BEGIN_DECLS
 
 /* The file of a model's folder that names its tokenizer. */
 #define REFORMER_TOKENIZER_FILE "reformer-tokenizer.json"
 #define REFORMER_BYTE_TOKENIZER_NAME "bytes"
+
+/* A SentencePiece model beside it, and how its name begins. */
+#define REFORMER_SENTENCE_PIECE_FILE "spiece.model"
+#define REFORMER_SENTENCE_PIECE_NAME "sentencepiece "
+
+/* What it was read from; borrowed; NULL where it was made without a model. */
+GBytes *reformer_sentence_piece_tokenizer_get_file (ReformerSentencePieceTokenizer *self);
 
 /* Element i of ids; a part of other bytes need not be aligned. */
 static inline gint32

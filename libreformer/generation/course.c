@@ -14,13 +14,17 @@
 /* What a text without a prompt begins with; it is not part of the text. The padding would be a token that no training has seen. */
 #define NO_PROMPT "\n"
 
+/* Ids before the next one that may be needed to tell what it is in the text. */
+#define RECENT 8
+
 struct _ReformerCourse
 {
   ReformerCourseSettings  settings;
   ReformerSession        *session;
   GArray                 *waiting; /* gint32: ids to feed; NULL: not even the prompt's are known; empty: the logits are there */
   ReformerTensor         *logits;  /* float32 [1, V], of the next token */
-  int                     last;    /* the id before the next one */
+  gint32                  recent[RECENT]; /* the ids before the next one, the last one last */
+  guint                   n_recent;
   int                     positions;
   guint                   n_tokens;
   ReformerGenerationEnd   end;
@@ -106,18 +110,29 @@ decode (ReformerCourse  *self,
   return reformer_tokenizer_decode (self->settings.tokenizer, given, error);
 }
 
-/* What an id is in the text after the one before it: a tokenizer may write a word differently where a text begins. */
+/* What an id is in the text after the one before it: a tokenizer may write a word differently where a text begins. One that is nothing where a text begins, as a space, says nothing
+ * about that; then those before it are looked at too. */
 static GBytes *
 decode_after (ReformerCourse  *self,
-              gint32           last,
               gint32           id,
               GError         **error)
 {
-  const gint32 ids[2] = { last, id };
-  g_autoptr (GBytes) before = decode (self, ids, 1, error);
-  g_autoptr (GBytes) both = before != NULL ? decode (self, ids, 2, error) : NULL;
+  gint32 ids[RECENT + 1];
+  g_autoptr (GBytes) before = NULL, both = NULL;
   gsize n, n_both;
   const guint8 *start, *whole;
+  guint first = self->n_recent;
+
+  memcpy (ids, self->recent, sizeof self->recent);
+  ids[self->n_recent] = id;
+  do
+    {
+      g_clear_pointer (&before, g_bytes_unref);
+      first--;
+      before = decode (self, ids + first, self->n_recent - first, error);
+    }
+  while (before != NULL && g_bytes_get_size (before) == 0 && first > 0);
+  both = before != NULL ? decode (self, ids + first, self->n_recent - first + 1, error) : NULL;
 
   if (both == NULL)
     return NULL;
@@ -128,24 +143,21 @@ decode_after (ReformerCourse  *self,
   return decode (self, &id, 1, error);
 }
 
-/* Whether an id is anything in a text: alone, or, where a tokenizer leaves out a space at the beginning, twice. */
+/* Whether an id is anything in a text: alone, or, where a tokenizer leaves out spaces at the beginning, after `before`, which is something alone; -1: none is known. */
 static gboolean
 means_something (ReformerCourse  *self,
+                 gint32           before,
                  gint32           id,
                  GError         **error)
 {
-  const gint32 twice[2] = { id, id };
+  const gint32 ids[2] = { before, id };
+  g_autoptr (GBytes) alone = decode (self, &id, 1, error), one = NULL, both = NULL;
 
-  for (gsize n = 1; n <= 2; n++)
-    {
-      g_autoptr (GBytes) bytes = decode (self, twice, n, error);
-
-      if (bytes == NULL)
-        return FALSE;
-      if (g_bytes_get_size (bytes) > 0)
-        return TRUE;
-    }
-  return FALSE;
+  if (alone == NULL || g_bytes_get_size (alone) > 0 || before < 0)
+    return alone != NULL && g_bytes_get_size (alone) > 0;
+  one = decode (self, ids, 1, error);
+  both = one != NULL ? decode (self, ids, 2, error) : NULL;
+  return both != NULL && g_bytes_get_size (both) > g_bytes_get_size (one);
 }
 
 /* Which ids of the vocabulary may be made: those that the tokenizer can turn into text. */
@@ -159,6 +171,7 @@ find_allowed (ReformerCourse  *self,
   g_autoptr (GError) last = NULL;
   GError *problem = NULL;
   const int count = reformer_tokenizer_count_ids (self->settings.tokenizer, &problem), known = count < 1 ? vocabulary : MIN (count, vocabulary);
+  gint32 before = -1;
   int n = 0;
 
   if (problem != NULL)
@@ -166,13 +179,16 @@ find_allowed (ReformerCourse  *self,
       g_propagate_error (error, problem);
       return FALSE;
     }
+  for (int id = 0; id < known && before < 0 && !g_cancellable_is_cancelled (cancellable); id++)
+    if (means_something (self, -1, id, NULL))
+      before = id;
   for (int id = 0; id < known; id++)
     {
       GError *local = NULL;
 
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
-      allowed[id] = means_something (self, id, &local);
+      allowed[id] = means_something (self, before, id, &local);
       n += allowed[id];
       if (local != NULL)
         {
@@ -188,6 +204,15 @@ find_allowed (ReformerCourse  *self,
     }
   self->settings.allowed = g_bytes_new_take (g_steal_pointer (&allowed), (gsize) vocabulary);
   return TRUE;
+}
+
+static void
+remember (ReformerCourse *self,
+          gint32          id)
+{
+  if (self->n_recent == RECENT)
+    memmove (self->recent, self->recent + 1, (size_t) --self->n_recent * sizeof *self->recent);
+  self->recent[self->n_recent++] = id;
 }
 
 static GArray *
@@ -246,7 +271,8 @@ read_prompt (ReformerCourse  *self,
                    "the prompt has %u tokens; the model has positions for %d (axial_pos_shape, or max_position_embeddings without axial positions)", ids->len, self->positions);
       return FALSE;
     }
-  self->last = g_array_index (ids, gint32, ids->len - 1);
+  for (guint i = ids->len - MIN (ids->len, RECENT); i < ids->len; i++)
+    remember (self, g_array_index (ids, gint32, i));
   self->waiting = g_steal_pointer (&ids);
   return TRUE;
 }
@@ -352,12 +378,12 @@ reformer_course_next (ReformerCourse  *self,
   if (self->waiting->len > 0 && !feed (self, cancellable, error))
     return NULL;
   id = choose (self, error);
-  bytes = id >= 0 ? decode_after (self, self->last, id, error) : NULL;
+  bytes = id >= 0 ? decode_after (self, id, error) : NULL;
   if (bytes == NULL)
     return NULL;
 
   self->n_tokens++;
-  self->last = id;
+  remember (self, id);
   g_array_append_val (self->waiting, id);
   if (self->n_tokens == self->settings.max_tokens)
     self->end = REFORMER_GENERATION_END_TOKENS;

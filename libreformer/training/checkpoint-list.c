@@ -18,10 +18,10 @@
 #define BEST "best"
 #define PREFIX "step-"
 
-/* A tokenizer's file is written atomically by itself, so that a crash may leave one more. */
+/* A tokenizer's files are written atomically by themselves, so that a crash may leave more. */
 const char *const reformer_checkpoint_known[] = {
   REFORMER_CHECKPOINT_MANIFEST, REFORMER_CHECKPOINT_CONFIG, REFORMER_WEIGHTS_FILES, REFORMER_CHECKPOINT_OPTIMIZER, REFORMER_CHECKPOINT_TRAINER,
-  REFORMER_CHECKPOINT_TOKENIZER, "." REFORMER_CHECKPOINT_TOKENIZER ".tmp-*", NULL
+  REFORMER_CHECKPOINT_TOKENIZER, "." REFORMER_CHECKPOINT_TOKENIZER ".tmp-*", REFORMER_CHECKPOINT_PIECES, "." REFORMER_CHECKPOINT_PIECES ".tmp-*", NULL
 };
 
 char *
@@ -207,7 +207,7 @@ reformer_checkpoint_publish (const char  *folder,
                              guint        step,
                              GError     **error)
 {
-  static const char *const names[] = { REFORMER_CHECKPOINT_TOKENIZER, REFORMER_CHECKPOINT_CONFIG, REFORMER_CHECKPOINT_WEIGHTS };
+  static const char *const names[] = { REFORMER_CHECKPOINT_PIECES, REFORMER_CHECKPOINT_TOKENIZER, REFORMER_CHECKPOINT_CONFIG, REFORMER_CHECKPOINT_WEIGHTS };
   g_autofree char *checkpoint = reformer_checkpoint_get_path (folder, step);
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)

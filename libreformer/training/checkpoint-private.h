@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 #define REFORMER_CHECKPOINT_OPTIMIZER "optimizer.safetensors"
 #define REFORMER_CHECKPOINT_TRAINER   "trainer.json"
 #define REFORMER_CHECKPOINT_TOKENIZER "reformer-tokenizer.json"
+#define REFORMER_CHECKPOINT_PIECES    "spiece.model"
 #define REFORMER_CHECKPOINT_MANIFEST  "manifest.json"
 
 /* The patterns of all files in a checkpoint, for files/atomic.h. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Tokenizers and data sets in Python: those of the library, and written there."""
 
+import json
 import os
 import tempfile
 
@@ -73,6 +74,26 @@ def test_bytes():
     assert tokenizer.decode(numpy.array([99, 100])).get_data() == b'ab'
     assert elements(tokenizer.encode(b'')) == [] and elements(tokenizer.decode([]), numpy.uint8) == []
     raises(GLib.Error, ['id 1 is 300', 'from 0 to 257'], tokenizer.decode, [2, 300])
+
+
+def test_pieces():
+    folder = os.path.join(os.environ['G_TEST_SRCDIR'], 'sentencepiece')
+    with open(os.path.join(folder, 'expected.json'), encoding='utf-8') as file:
+        expected = json.load(file)['models']
+    for name in expected:
+        path = os.path.join(folder, name + '.model')
+        with open(path, 'rb') as file:
+            content = file.read()
+        for tokenizer in Reformer.SentencePieceTokenizer.new_from_file(Gio.File.new_for_path(path), None), Reformer.SentencePieceTokenizer.new_from_bytes(content):
+            assert tokenizer.count_ids() == expected[name]['pieces'] and tokenizer.identify().startswith('sentencepiece ')
+            for each in expected[name]['texts']:
+                if '\\0' not in each['text']:  # a string ends there
+                    assert tokenizer.encode_text(each['text']) == each['ids'], each
+                    assert tokenizer.decode(each['ids']).get_data() in (each['decoded'].encode(), None), each
+    raises(GLib.Error, ['id 1 is 400', '0 to 159'], Reformer.SentencePieceTokenizer.new_from_file(Gio.File.new_for_path(os.path.join(folder, 'plain.model')), None).decode_text, [5, 400])
+    raises(GLib.Error, ['wants 5 bytes'], Reformer.SentencePieceTokenizer.new_from_bytes, b'\x0a\x05')
+    raises(TypeError, ['new_from_bytes', '5'], Reformer.SentencePieceTokenizer.new_from_bytes, 5)
+    raises(GLib.Error, ['has no model', 'new_from_file'], Reformer.SentencePieceTokenizer().encode_text, 'a')
 
 
 def test_decoding_as_python_does():
@@ -153,6 +174,9 @@ def test_text():
         folder = Gio.File.new_for_path(folder)
         Reformer.ByteTokenizer().save(folder, None)
         assert isinstance(Reformer.Tokenizer.load(folder, None), Reformer.ByteTokenizer)
+        pieces = Gio.File.new_for_path(os.path.join(os.environ['G_TEST_SRCDIR'], 'sentencepiece', 'plain.model'))
+        Reformer.SentencePieceTokenizer.new_from_file(pieces, None).save(folder, None)
+        assert isinstance(Reformer.Tokenizer.load(folder, None), Reformer.SentencePieceTokenizer)
     raises(GLib.Error, ['book.txt', 'cannot be opened'], Reformer.TextDataset(file=file).count_samples, 4)
 
 

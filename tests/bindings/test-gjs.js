@@ -13,6 +13,8 @@ const load = folder => Reformer.Model.load(device, Gio.File.new_for_path(folder)
 const model = load(mixed);
 const ids = Tensor.fromArray(device, new Int32Array(64).map((_, i) => (i * 7) % 40), [1, 64]);
 const int32 = (values, shape) => Tensor.fromArray(device, new Int32Array(values), shape);
+const pieces = () => Reformer.SentencePieceTokenizer.new_from_file(
+    Gio.File.new_for_path(GLib.build_filenamev([GLib.getenv('G_TEST_SRCDIR'), 'sentencepiece', 'plain.model'])), null);
 const same = (a, b) => check(Array.from(a).join() === Array.from(b).join(), `${a} is not ${b}`);
 
 function config(settings = {}) {
@@ -133,6 +135,7 @@ run('gjs', {
             [new Reformer.Trainer(), /^\[Reformer.Trainer: step 0\]$/], [new Reformer.Generator(), /^\[Reformer.Generator: 0 tokens\]$/],
             [new Reformer.Session(), /^\[Reformer.Session: 0 tokens\]$/], [new Reformer.AdamW(), /^\[Reformer.AdamW: learning rate 0.001\]$/],
             [new Reformer.Schedule(), /^\[Reformer.Schedule: 0 steps of warm-up, down to 0\]$/], [new Reformer.ByteTokenizer(), /^\[Reformer.ByteTokenizer: 258 ids\]$/],
+            [new Reformer.SentencePieceTokenizer(), /^\[Reformer.SentencePieceTokenizer: without a model\]$/], [pieces(), /^\[Reformer.SentencePieceTokenizer: 160 ids\]$/],
             [new Reformer.TextDataset({file: Gio.File.new_for_path('/a')}), /^\[Reformer.TextDataset: \/a\]$/],
         ])
             check(wanted.test(`${thing}`), `${thing} is not ${wanted}`);
@@ -174,6 +177,9 @@ run('gjs', {
         const bytes = new Reformer.ByteTokenizer();
         same(bytes.encode_text('hä'), [106, 197, 166]);
         check(bytes.decode_text([106, 197, 166]) === 'hä', 'bytes');
+        check(pieces().decode_text(pieces().encode_text('the café')) === 'the café', 'pieces');
+        throws(['wants 5 bytes'], () => Reformer.SentencePieceTokenizer.new_from_bytes(new Uint8Array([0x0a, 5])));
+        throws(['has no model'], () => new Reformer.SentencePieceTokenizer().encode_text('a'));
         const text = new Reformer.TextDataset({file: Gio.File.new_for_path('/nowhere/book.txt'), tokenizer: words, heldOutFraction: 0.5});
         throws(['/nowhere/book.txt'], () => text.count_samples(4));
         check(Reformer.Config.new_preset('small').vocabSize === 258 && Reformer.Config.list_presets().includes('small'), 'presets');

@@ -261,6 +261,7 @@ def test_prints():
     for thing, wanted in [(Reformer.Trainer(batch_size=3), 'Trainer step 0, batch_size=3'), (Reformer.Generator(prompt='a', temperature=0.5), "Generator 0 tokens, prompt='a', temperature=0.5"),
                           (Reformer.Session(), 'Session 0 tokens'), (Reformer.AdamW(learning_rate=0.5), 'AdamW learning_rate=0.5'), (Reformer.Sgd(), 'Sgd'),
                           (Reformer.Schedule(decay='linear'), 'Schedule decay=Reformer.Decay.LINEAR'), (Reformer.ByteTokenizer(), 'ByteTokenizer 258 ids'),
+                          (Reformer.SentencePieceTokenizer(), 'SentencePieceTokenizer without a model'),
                           (Reformer.TextDataset(file=Gio.File.new_for_path('/a/book')), "TextDataset file='/a/book'")]:
         assert repr(thing) == '<Reformer.%s>' % wanted, repr(thing)
 

@@ -226,6 +226,9 @@ void add_right () {
         var text = new Reformer.TextDataset (File.new_for_path ("/nowhere/book.txt"), words);
         var error = fails ({ "/nowhere/book.txt" }, () => { text.count_samples (4); });
         check (error is Reformer.FileError.NOT_FOUND && text.held_out_fraction == 0.1, "a FileError");
+        var pieces = new Reformer.SentencePieceTokenizer.from_file (File.new_for_path (Environment.get_variable ("G_TEST_SRCDIR") + "/sentencepiece/plain.model"), null);
+        check (pieces.count_ids () == 160 && pieces.decode_text (pieces.encode_text ("the café")) == "the café", "pieces");
+        fails ({ "wants 5 bytes" }, () => { new Reformer.SentencePieceTokenizer.from_bytes (new Bytes ({ 0x0a, 5 })); });
         check (new Reformer.ByteTokenizer ().count_ids () == new Reformer.Config.preset ("small").vocab_size, "a preset");
     });
     add ("layer", () => {

@@ -292,6 +292,14 @@ function makeTexts() {
 
 // ---- How objects print ----
 
+function printPieces(tokenizer) {
+    try {
+        return `${tokenizer.count_ids()} ids`;
+    } catch {
+        return 'without a model';
+    }
+}
+
 const PRINTERS = {
     Tensor: tensor => `${tensor.to_string()} on ${tensor.get_device().get_name()}`,
     Device: device => device.get_name(),
@@ -310,6 +318,7 @@ const PRINTERS = {
     Optimizer: optimizer => `learning rate ${optimizer.get_learning_rate()}`,
     Schedule: schedule => `${schedule.get_warmup_steps()} steps of warm-up, down to ${schedule.get_final_factor()}`,
     ByteTokenizer: tokenizer => `${tokenizer.count_ids()} ids`,
+    SentencePieceTokenizer: printPieces,
     TextDataset: dataset => dataset.get_file()?.get_parse_name() ?? 'no file',
 };
 

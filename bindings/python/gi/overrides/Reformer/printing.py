@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How objects print."""
 
-from gi.repository import Gio, GObject
+from gi.repository import Gio, GLib, GObject
 
 from .arrays import Reformer
 from .properties import show_value
@@ -109,6 +109,13 @@ def _bytes_tokenizer(self):
     return '<Reformer.ByteTokenizer %d ids>' % self.count_ids()
 
 
+def _pieces_tokenizer(self):
+    try:
+        return '<Reformer.SentencePieceTokenizer %d ids>' % self.count_ids()
+    except GLib.Error:
+        return '<Reformer.SentencePieceTokenizer without a model>'
+
+
 Reformer.Tensor.__repr__ = _tensor
 Reformer.Device.__repr__ = _device
 Reformer.Config.__repr__ = _config
@@ -128,4 +135,5 @@ Reformer.Optimizer.__repr__ = _plain
 Reformer.Schedule.__repr__ = _plain
 Reformer.Tokenizer.__repr__ = _plain
 Reformer.ByteTokenizer.__repr__ = _bytes_tokenizer
+Reformer.SentencePieceTokenizer.__repr__ = _pieces_tokenizer
 Reformer.TextDataset.__repr__ = _plain

@@ -9,11 +9,13 @@ from .arrays import DType, Reformer, as_bytes, as_elements
 Generator = Reformer.Generator
 Piece = Reformer.Piece
 Sample = Reformer.Sample
+SentencePieceTokenizer = Reformer.SentencePieceTokenizer
 Tokenizer = Reformer.Tokenizer
 
 _tokenizer_encode = Tokenizer.encode
 _tokenizer_decode = Tokenizer.decode
 _sample_new = Sample.new
+_pieces_new_from_bytes = SentencePieceTokenizer.new_from_bytes
 _generator_set_prompt_bytes = Generator.set_prompt_bytes
 
 
@@ -28,12 +30,18 @@ def _decode(self, ids):
     return _tokenizer_decode(self, as_elements(ids, 'ids'))
 
 
+def _new_pieces(bytes):
+    return _pieces_new_from_bytes(as_bytes(bytes))
+
+
 def _new_sample(tokens, mask=None, labels=None):
     return _sample_new(as_elements(tokens, 'tokens'), as_elements(mask, 'mask', DType.UINT8), as_elements(labels, 'labels'))
 
 
 replace(Tokenizer, 'encode', _encode)
 replace(Tokenizer, 'decode', _decode)
+_new_pieces.__doc__ = _pieces_new_from_bytes.__doc__
+SentencePieceTokenizer.new_from_bytes = staticmethod(_new_pieces)
 _new_sample.__doc__ = _sample_new.__doc__
 Sample.new = staticmethod(_new_sample)
 
