@@ -13,6 +13,9 @@ failed=0
 echo "== the safetensors reader against the reference"
 $peers tests/fuzz/safetensors-differential.py build/tests/safetensors-driver --files 20000 || failed=1
 
+echo "== SentencePiece models beside sentencepiece"
+$peers tests/fuzz/sentencepiece-differential.py build/tests/sentencepiece-driver || failed=1
+
 # valgrind's processor has no AVX-512, and says so: PoCL and the library then take kernels for AVX2. What takes it too long, bounds a time, or looks at how a fork ends is left out.
 echo "== valgrind"
 if command -v valgrind > /dev/null; then
@@ -36,6 +39,9 @@ tests/bench/compare.py --check --output build/compare.md --plot build/compare.sv
 
 echo "== a million tokens in one sequence"
 meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/million.py" || failed=1
+
+echo "== the largest published model at its full length"
+meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/million.py" --preset enwik8 --length 65536 --steps 1 --most 6 --forward || failed=1
 
 echo "== the duplication task of the Reformer's paper"
 meson devenv -C build /usr/bin/python3 "$PWD/tests/results/duplication.py" || failed=1
