@@ -115,8 +115,8 @@ test_bad_samples (void)
     { 24, -1, -1, { "has 6 ids", "from 1 to 5" } },
     { 20, 4, -1, { "4 bytes of mask", "5 are wanted (1 for each of 5 ids)" } },
     { 20, 20, -1, { "20 bytes of mask", "5 are wanted" } },
-    { 20, 5, 5, { "5 bytes of labels", "20 are wanted (4 for each of 5 ids)" } },
-    { 20, -1, 0, { "0 bytes of labels", "20 are wanted" } },
+    { 20, 5, 5, { "5 bytes of labels", "a multiple of 4 is wanted (int32 or float32)" } },
+    { 20, -1, 0, { "0 bytes of labels", "a multiple of 4 is wanted" } },
   };
   static const guint8 zeros[32];
 

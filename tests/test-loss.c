@@ -110,11 +110,11 @@ check_shape (int    count,
 
   xs = test_tensor (device, logits, 1, (int) n);
   ls = test_tensor_int (device, labels, 1, count + 1);
-  reformer_cross_entropy (&run, reformer_at (xs, 3), ld, reformer_at (ls, 1), reformer_span (losses), count, classes, 0.0f);
+  reformer_cross_entropy (&run, reformer_at (xs, 3), ld, reformer_at (ls, 1), REFORMER_NOTHING, reformer_span (losses), count, classes, 0.0f);
   assert_run (&run);
   untouched = test_floats (xs);
   assert_same_bits (name, untouched, logits, n);
-  reformer_cross_entropy (&run, reformer_at (xs, 3), ld, reformer_at (ls, 1), reformer_at (losses, count), count, classes, scale);
+  reformer_cross_entropy (&run, reformer_at (xs, 3), ld, reformer_at (ls, 1), REFORMER_NOTHING, reformer_at (losses, count), count, classes, scale);
   assert_run (&run);
 
   got = test_floats (losses);
@@ -173,7 +173,7 @@ test_extremes (void)
       logits[4][c] = c == 7 ? NAN : 0.0f;
     }
   xs = test_tensor (device, &logits[0][0], 2, COUNT, CLASSES);
-  reformer_cross_entropy (&run, reformer_span (xs), CLASSES, reformer_span (ls), reformer_span (losses), COUNT, CLASSES, 1.0f);
+  reformer_cross_entropy (&run, reformer_span (xs), CLASSES, reformer_span (ls), REFORMER_NOTHING, reformer_span (losses), COUNT, CLASSES, 1.0f);
   assert_run (&run);
   got = test_floats (losses);
   gradient = test_floats (xs);
@@ -219,7 +219,7 @@ test_pieces (void)
       g_autofree float *gradient = NULL;
 
       for (gsize first = 0; first < COUNT; first += pieces[i])
-        reformer_cross_entropy (&run, reformer_at (xs, first * CLASSES), CLASSES, reformer_at (ls, first), reformer_at (losses, first),
+        reformer_cross_entropy (&run, reformer_at (xs, first * CLASSES), CLASSES, reformer_at (ls, first), REFORMER_NOTHING, reformer_at (losses, first),
                                 MIN (pieces[i], COUNT - first), CLASSES, 0.001f);
       assert_run (&run);
       got = test_floats (losses);
@@ -253,9 +253,9 @@ test_perf (void)
   xs = test_tensor (device, logits, 2, COUNT, LD);
   ls = test_tensor_int (device, labels, 1, COUNT);
   TEST_RATE (&run, "loss", 4.0 * COUNT * LD,
-             reformer_cross_entropy (&run, reformer_span (xs), LD, reformer_span (ls), reformer_span (losses), COUNT, CLASSES, 0.0f));
+             reformer_cross_entropy (&run, reformer_span (xs), LD, reformer_span (ls), REFORMER_NOTHING, reformer_span (losses), COUNT, CLASSES, 0.0f));
   TEST_RATE (&run, "loss and gradient", 8.0 * COUNT * LD,
-             reformer_cross_entropy (&run, reformer_span (xs), LD, reformer_span (ls), reformer_span (losses), COUNT, CLASSES, 1.0f));
+             reformer_cross_entropy (&run, reformer_span (xs), LD, reformer_span (ls), REFORMER_NOTHING, reformer_span (losses), COUNT, CLASSES, 1.0f));
 }
 
 int

@@ -218,6 +218,20 @@ check_part (ReformerDataset  *self,
   return FALSE;
 }
 
+/* How many labels there are to be is the model's affair. */
+static gboolean
+check_labels (ReformerDataset  *self,
+              gint64            index,
+              GBytes           *labels,
+              GError          **error)
+{
+  if (labels == NULL || (g_bytes_get_size (labels) > 0 && g_bytes_get_size (labels) % sizeof (gint32) == 0))
+    return TRUE;
+  g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample %" G_GINT64_FORMAT " of %s has %" G_GSIZE_FORMAT
+               " bytes of labels, a multiple of 4 is wanted (int32 or float32)", index, G_OBJECT_TYPE_NAME (self), g_bytes_get_size (labels));
+  return FALSE;
+}
+
 static gboolean
 check_sample (ReformerDataset  *self,
               gint64            index,
@@ -242,7 +256,7 @@ check_sample (ReformerDataset  *self,
       return FALSE;
     }
   return check_part (self, index, "mask", reformer_sample_get_mask (sample), sizeof (guint8), n_ids, error) &&
-         check_part (self, index, "labels", reformer_sample_get_labels (sample), sizeof (gint32), n_ids, error);
+         check_labels (self, index, reformer_sample_get_labels (sample), error);
 }
 
 /**

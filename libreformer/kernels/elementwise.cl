@@ -33,7 +33,7 @@ scale (SPAN (const float, x), SPAN (float, y), ulong n, int span, int store, flo
 
 // The first `width` columns of x to those of y, with leading dimensions ldx and ldy. Work-item i has `rows` rows from i * rows on.
 __kernel void
-copy_columns (SPAN (const float, x), int ldx, SPAN (float, y), int ldy, int width, int count, int rows)
+copy_columns (SPAN (const float, x), ulong ldx, SPAN (float, y), ulong ldy, int width, int count, int rows)
 {
   BEGIN (const float, x);
   BEGIN (float, y);
@@ -41,8 +41,8 @@ copy_columns (SPAN (const float, x), int ldx, SPAN (float, y), int ldy, int widt
 
   for (ulong r = from; r < to; r++)
     {
-      __global const float *p = x + r * (ulong) ldx;
-      __global float *q = y + r * (ulong) ldy;
+      __global const float *p = x + r * ldx;
+      __global float *q = y + r * ldy;
       int c = 0;
 
       for (; c + VW <= width; c += VW)

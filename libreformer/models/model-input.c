@@ -5,8 +5,6 @@
 
 /* Reading and checking of what callers give to a model, on the host: every id and label is looked at before a kernel sees it. */
 
-#define NO_TARGET (-100)
-
 void
 reformer_input_clear (ReformerInput *input)
 {
@@ -57,6 +55,22 @@ reformer_model_pad_length (ReformerModel *self,
 
 /* ---- Shapes ---- */
 
+gboolean
+reformer_input_check_device (ReformerModel  *self,
+                             ReformerRun    *run,
+                             const char     *name,
+                             ReformerTensor *tensor)
+{
+  g_autofree char *seen = NULL, *wanted = NULL;
+
+  if (reformer_tensor_get_device (tensor) == self->device)
+    return TRUE;
+  seen = reformer_device_describe (reformer_tensor_get_device (tensor));
+  wanted = reformer_device_describe (self->device);
+  reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "%s: on the device %s; wanted the model's, %s", name, seen, wanted);
+  return FALSE;
+}
+
 static gboolean
 check_tensor (ReformerModel  *self,
               ReformerRun    *run,
@@ -80,14 +94,7 @@ check_tensor (ReformerModel  *self,
       reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "%s: %s; wanted int32%s %s", name, seen, bytes_too ? " or uint8" : "", size);
       return FALSE;
     }
-  if (reformer_tensor_get_device (tensor) != self->device)
-    {
-      g_autofree char *seen = reformer_device_describe (reformer_tensor_get_device (tensor)), *wanted = reformer_device_describe (self->device);
-
-      reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "%s: on the device %s; wanted the model's, %s", name, seen, wanted);
-      return FALSE;
-    }
-  return TRUE;
+  return reformer_input_check_device (self, run, name, tensor);
 }
 
 static gboolean
@@ -109,9 +116,9 @@ check_length (ReformerModel *self,
 
 /* ---- Values ---- */
 
-static gint32 *
-host_array (ReformerRun *run,
-            gsize        n)
+gint32 *
+reformer_input_host_array (ReformerRun *run,
+                           gsize        n)
 {
   gint32 *values = g_try_new (gint32, n);
 
@@ -126,7 +133,7 @@ read_values (ReformerRun    *run,
              ReformerTensor *tensor)
 {
   const gsize n = reformer_tensor_get_n_elements (tensor);
-  gint32 *values = host_array (run, n);
+  gint32 *values = reformer_input_host_array (run, n);
 
   if (values == NULL)
     return NULL;
@@ -172,7 +179,7 @@ read_ids (ReformerModel  *self,
       return;
     }
   given = read_values (run, tokens);
-  padded = given != NULL ? host_array (run, (gsize) input->B * (gsize) input->T) : NULL;
+  padded = given != NULL ? reformer_input_host_array (run, (gsize) input->B * (gsize) input->T) : NULL;
   if (padded == NULL)
     return;
   for (int b = 0; b < input->B; b++)
@@ -227,47 +234,6 @@ read_mask (ReformerRun    *run,
     reformer_run_write (run, reformer_span (input->mask), kept, n);
 }
 
-/* For the causal head: position t predicts label t + 1, the last position nothing. */
-static void
-read_labels (ReformerModel  *self,
-             ReformerRun    *run,
-             ReformerTensor *labels,
-             ReformerInput  *input)
-{
-  const int classes = reformer_config_get_vocab_size (self->config);
-  g_autofree gint32 *given = NULL, *shifted = NULL;
-
-  if (reformer_device_is_planner (self->device))
-    {
-      input->count = (gsize) input->B * (gsize) (input->T0 - 1);
-      input->labels = upload (run, input, NULL);
-      return;
-    }
-  given = read_values (run, labels);
-  shifted = given != NULL ? host_array (run, (gsize) input->B * (gsize) input->T) : NULL;
-  if (shifted == NULL)
-    return;
-  for (int b = 0; b < input->B; b++)
-    for (int t = 0; t < input->T; t++)
-      {
-        const gint32 label = t + 1 < input->T0 ? given[(gsize) b * input->T0 + t + 1] : NO_TARGET;
-
-        if (label != NO_TARGET && (label < 0 || label >= classes))
-          {
-            reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "labels: %d at row %d, position %d; wanted 0 to %d, or -100 for no target", label, b, t + 1,
-                               classes - 1);
-            return;
-          }
-        input->count += label != NO_TARGET;
-        shifted[(gsize) b * input->T + t] = label;
-      }
-  if (input->count == 0 && input->n_targets == 0)
-    reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "labels: no target among %d rows of %d; wanted at least one after a row's first position", input->B,
-                       input->T0);
-  else
-    input->labels = upload (run, input, shifted);
-}
-
 gboolean
 reformer_model_read_input (ReformerModel  *self,
                            ReformerRun    *run,
@@ -294,16 +260,14 @@ reformer_model_read_input (ReformerModel  *self,
     reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "the model has no head, so it has no loss; wanted a head such as language");
   if (reformer_run_ok (run) && mask != NULL)
     check_tensor (self, run, "mask", mask, TRUE, input->B, input->T0);
-  if (reformer_run_ok (run) && labels != NULL)
-    check_tensor (self, run, "labels", labels, FALSE, input->B, input->T0);
   if (reformer_run_ok (run))
     read_ids (self, run, tokens, input);
   if (reformer_run_ok (run))
     read_mask (run, mask, input);
   if (reformer_run_ok (run) && labels != NULL)
-    read_labels (self, run, labels, input);
-  if (input->n_targets == 0)
-    input->n_targets = input->count;
+    reformer_model_read_labels (self, run, labels, input);
+  if (input->total.count == 0)
+    input->total = input->targets;
   reformer_run_part (run, part);
   return reformer_run_ok (run);
 }

@@ -122,23 +122,53 @@ build_stack (ReformerModel *self)
     }
 }
 
+static ReformerLinear *
+new_linear (ReformerModel *self,
+            int            in_features,
+            int            out_features,
+            const char    *prefix)
+{
+  return keep_layer (self, g_object_new (REFORMER_TYPE_LINEAR, "device", self->device, "in-features", in_features, "out-features", out_features, "bias", TRUE,
+                                         "deviation", reformer_config_get_initializer_range (self->config), NULL),
+                     prefix);
+}
+
+/* Names of TOKENS are those of transformers' token classifiers, names of VALUES after its qa_outputs; it has no Reformer with either. */
 static void
 build_head (ReformerModel *self)
 {
   ReformerConfig *config = self->config;
-  const int width = 2 * reformer_config_get_hidden_size (config);
+  const int width = 2 * reformer_config_get_hidden_size (config), n_labels = reformer_config_get_num_labels (config);
 
   self->norm = keep_layer (self, g_object_new (REFORMER_TYPE_LAYER_NORM, "device", self->device, "size", width,
                                                "eps", reformer_config_get_layer_norm_eps (config), NULL),
                            "reformer.encoder.layer_norm.");
   reformer_layer_set_number (REFORMER_LAYER (self->norm), 2 * reformer_config_get_n_layers (config) + 1);
-  if (reformer_config_get_head (config) == REFORMER_HEAD_LANGUAGE)
+  switch (reformer_config_get_head (config))
     {
-      self->head = keep_layer (self, g_object_new (REFORMER_TYPE_LINEAR, "device", self->device, "in-features", width,
-                                                   "out-features", reformer_config_get_vocab_size (config), "bias", TRUE,
-                                                   "deviation", reformer_config_get_initializer_range (config), NULL),
-                               "lm_head.decoder.");
+    case REFORMER_HEAD_LANGUAGE:
+    case REFORMER_HEAD_MASKED_LANGUAGE:
+      self->head = new_linear (self, width, reformer_config_get_vocab_size (config), "lm_head.decoder.");
       reformer_parameter_set_name (reformer_linear_peek_bias (self->head), "lm_head.bias");
+      break;
+    case REFORMER_HEAD_CLASSIFICATION:
+    case REFORMER_HEAD_REGRESSION:
+    case REFORMER_HEAD_MULTI_LABEL:
+      self->dense = new_linear (self, width, width / 2, "classifier.dense.");
+      self->head = new_linear (self, width / 2, n_labels, "classifier.out_proj.");
+      break;
+    case REFORMER_HEAD_SPANS:
+      self->head = new_linear (self, width, n_labels, "qa_outputs.");
+      break;
+    case REFORMER_HEAD_TOKENS:
+      self->head = new_linear (self, width, n_labels, "classifier.");
+      break;
+    case REFORMER_HEAD_VALUES:
+      self->head = new_linear (self, width, n_labels, "value_outputs.");
+      break;
+    case REFORMER_HEAD_NONE:
+    default:
+      break;
     }
 }
 
@@ -147,20 +177,11 @@ reformer_model_build (ReformerModel  *self,
                       GError        **error)
 {
   g_autoptr (GRecMutexLocker) locker = g_rec_mutex_locker_new (&self->lock);
-  const ReformerHead head = reformer_config_get_head (self->config);
 
   if (self->built)
     return TRUE;
   if (!reformer_config_validate (self->config, error))
     return FALSE;
-  if (head != REFORMER_HEAD_LANGUAGE && head != REFORMER_HEAD_NONE)
-    {
-      g_autoptr (GEnumClass) heads = g_type_class_ref (REFORMER_TYPE_HEAD);
-
-      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "head is %s; this version has language (causal) and none",
-                   g_enum_get_value (heads, (int) head)->value_nick);
-      return FALSE;
-    }
   if (self->device == NULL)
     {
       self->device = reformer_device_get_default (error);

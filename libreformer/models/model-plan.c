@@ -85,6 +85,7 @@ run_model (ReformerModel   *twin,
 {
   const gboolean *gradients = data;
   g_autoptr (ReformerTensor) output = NULL;
+  g_autoptr (ReformerTensor) labels = NULL;
   GError *local = NULL;
 
   if (!*gradients)
@@ -92,7 +93,10 @@ run_model (ReformerModel   *twin,
       output = reformer_model_forward (twin, tokens, NULL, error);
       return output != NULL;
     }
-  reformer_model_compute_gradients (twin, tokens, NULL, tokens, &local);
+  labels = reformer_model_new_labels (twin, tokens, error);
+  if (labels == NULL)
+    return FALSE;
+  reformer_model_compute_gradients (twin, tokens, NULL, labels, &local);
   if (local != NULL)
     g_propagate_error (error, local);
   return local == NULL;

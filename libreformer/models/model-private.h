@@ -8,7 +8,7 @@
 #include "layers/linear-private.h"
 #include "layers/position-table-private.h"
 #include "layers/stack-private.h"
-#include <libreformer/models/reformer-model.h>
+#include "models/model-labels.h"
 
 G_BEGIN_DECLS
 
@@ -33,6 +33,7 @@ struct _ReformerModel
   ReformerPositionTable *table;
   ReformerStack         *stack;
   ReformerLayerNorm     *norm;
+  ReformerLinear        *dense;     /* before the head, where a sequence is classified; else NULL */
   ReformerLinear        *head;      /* NULL for a bare encoder */
 };
 
@@ -61,9 +62,9 @@ typedef struct
   int             T;      /* padded */
   ReformerTensor *ids;    /* int32 [B, T] */
   ReformerTensor *mask;   /* uint8 [B, T]; NULL: nothing is masked */
-  ReformerTensor *labels; /* int32 [B, T]: the class that position t is to predict, -100 for none; NULL without labels */
-  gsize           count;     /* of targets among the labels */
-  gsize           n_targets; /* what the gradients are a mean over */
+  ReformerTensor *labels; /* int32 or float32 [B, width], or [B, T, width] at the position that is to predict them; NULL without labels */
+  ReformerTargets targets; /* among the labels */
+  ReformerTargets total;   /* what the gradients are a mean over */
 } ReformerInput;
 
 void     reformer_input_clear     (ReformerInput   *input);
@@ -79,6 +80,37 @@ gboolean reformer_model_read_input (ReformerModel  *self,
                                     ReformerTensor *mask,
                                     ReformerTensor *labels,
                                     ReformerInput  *input);
+/* 32-bit numbers on the host; NULL and a failed run where there is no memory. */
+gint32  *reformer_input_host_array (ReformerRun    *run,
+                                    gsize           n);
+gboolean reformer_input_check_device (ReformerModel  *self,
+                                      ReformerRun    *run,
+                                      const char     *name,
+                                      ReformerTensor *tensor);
+
+/* ---- model-labels.c ---- */
+
+/* Labels as the head's loss wants them, with the number of targets; the mask must be there. Errors stay in the run. */
+void     reformer_model_read_labels (ReformerModel  *self,
+                                     ReformerRun    *run,
+                                     ReformerTensor *labels,
+                                     ReformerInput  *input);
+
+/* ---- model-head.c ---- */
+
+/* last hidden state [B, T0, 2H] where `encode`, else the head's output. */
+ReformerTensor *reformer_model_head_forward (ReformerModel   *self,
+                                             ReformerInput   *input,
+                                             ReformerTensor **streams,
+                                             gboolean         encode,
+                                             ReformerTape    *tape);
+/* The sums of the losses; with `gradients` (or NULL), which are set, also those of norm and head, which are added to. */
+void            reformer_model_head_loss    (ReformerModel   *self,
+                                             ReformerInput   *input,
+                                             ReformerTensor **streams,
+                                             ReformerTensor **gradients,
+                                             double           sums[2],
+                                             ReformerTape    *tape);
 
 /* ---- model-run.c ---- */
 
@@ -92,10 +124,11 @@ ReformerTensor *reformer_model_run_forward (ReformerModel  *self,
                                             ReformerInput  *input,
                                             gboolean        encode,
                                             ReformerTape   *tape);
-/* The sum of the losses; with `gradients`, those of all trainable parameters are added to. */
-double          reformer_model_run_loss    (ReformerModel  *self,
+/* The sums of the losses; with `gradients`, those of all trainable parameters are added to. */
+void            reformer_model_run_loss    (ReformerModel  *self,
                                             ReformerInput  *input,
                                             gboolean        gradients,
+                                            double          sums[2],
                                             ReformerTape   *tape);
 void            reformer_model_clear_gradients (ReformerModel *self,
                                                 ReformerRun   *run);
@@ -103,11 +136,11 @@ void            reformer_model_clear_gradients (ReformerModel *self,
 /* One of the passes of a step, for a trainer. */
 typedef struct
 {
-  GCancellable *cancellable;
-  gsize         n_targets; /* what the gradients are a mean over: the targets of all passes of the step; 0: those of this pass, which must then have some */
-  gboolean      add;       /* the gradients are added to those of the passes before */
-  double        sum;       /* comes back: the sum of the losses */
-  gsize         count;     /*   and of how many targets */
+  GCancellable    *cancellable;
+  ReformerTargets  total;   /* what the gradients are a mean over: the targets of all passes of the step; none: those of this pass, which must then have some */
+  gboolean         add;     /* the gradients are added to those of the passes before */
+  double           sums[2]; /* comes back: the sums of the losses, as reformer_targets_mean() takes them */
+  ReformerTargets  targets; /*   and over what */
 } ReformerModelPass;
 
 /* As compute_gradients() and compute_loss(); these are made of it. A pass that fails leaves the model's sequence and keep as they were. */

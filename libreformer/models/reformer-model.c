@@ -628,7 +628,7 @@ reformer_model_run_pass (ReformerModel      *self,
                          GError            **error)
 {
   g_autoptr (ReformerTape) tape = NULL;
-  g_auto (ReformerInput) input = { .n_targets = pass->n_targets };
+  g_auto (ReformerInput) input = { .total = pass->total };
   ReformerRun run;
   ReformerKeep before;
 
@@ -647,8 +647,9 @@ reformer_model_run_pass (ReformerModel      *self,
   reformer_tape_set_record (tape, gradients ? REFORMER_RECORD_EVERYTHING : REFORMER_RECORD_NOTHING);
   if (gradients && !pass->add)
     reformer_model_clear_gradients (self, reformer_tape_get_run (tape));
-  pass->sum = reformer_model_run_loss (self, &input, gradients, tape);
-  pass->count = input.count;
+  pass->sums[0] = pass->sums[1] = 0;
+  reformer_model_run_loss (self, &input, gradients, pass->sums, tape);
+  pass->targets = input.targets;
   if (!reformer_tape_check (tape, error))
     {
       reformer_stack_set_keep (self->stack, before); /* auto is settled by a step that was taken */
@@ -669,7 +670,7 @@ loss (ReformerModel   *self,
 {
   ReformerModelPass pass = { NULL };
 
-  return reformer_model_run_pass (self, tokens, mask, labels, gradients, &pass, error) ? pass.sum / (double) pass.count : (double) NAN;
+  return reformer_model_run_pass (self, tokens, mask, labels, gradients, &pass, error) ? reformer_targets_mean (&pass.targets, pass.sums) : (double) NAN;
 }
 
 /**

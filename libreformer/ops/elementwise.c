@@ -38,16 +38,16 @@ reformer_dropout (ReformerRun           *run,
 void
 reformer_copy_columns (ReformerRun  *run,
                        ReformerSpan  x,
-                       int           ldx,
+                       gsize         ldx,
                        ReformerSpan  y,
-                       int           ldy,
+                       gsize         ldy,
                        int           width,
                        gsize         count)
 {
   const gsize rows = reformer_tasks_per_item (run->device, count, width);
 
   REFORMER_LAUNCH (run, "elementwise", NULL, "copy_columns", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
-                   REFORMER_SPAN (x), REFORMER_INT (ldx), REFORMER_SPAN (y), REFORMER_INT (ldy), REFORMER_INT (width), REFORMER_INT (count),
+                   REFORMER_SPAN (x), REFORMER_ULONG (ldx), REFORMER_SPAN (y), REFORMER_ULONG (ldy), REFORMER_INT (width), REFORMER_INT (count),
                    REFORMER_INT (rows),
                    REFORMER_WORK (0, sizeof (float) * 2 * count * width));
 }

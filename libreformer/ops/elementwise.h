@@ -23,9 +23,9 @@ void reformer_dropout (ReformerRun           *run,
 /* y[n][0 .. width-1] = x[n][0 .. width-1], count rows with leading dimensions of their own. */
 void reformer_copy_columns (ReformerRun      *run,
                             ReformerSpan      x,
-                            int               ldx,
+                            gsize             ldx,
                             ReformerSpan      y,
-                            int               ldy,
+                            gsize             ldy,
                             int               width,
                             gsize             count);
 

@@ -5,9 +5,9 @@
 
 #include "compute/launch.h"
 #include "compute/tensor-private.h"
+#include "models/model-private.h"
 #include <libreformer/compute/reformer-device-error.h>
-
-#define NO_TARGET (-100)
+#include <libreformer/training/reformer-trainer-error.h>
 
 void
 reformer_batch_clear (ReformerBatch *batch)
@@ -20,18 +20,20 @@ reformer_batch_clear (ReformerBatch *batch)
 
 gboolean
 reformer_batch_start (ReformerBatch  *batch,
+                      ReformerModel  *model,
                       int             capacity,
                       int             length,
-                      gint32          pad,
                       GError        **error)
 {
   const gsize n = (gsize) capacity * (gsize) length; /* of two int: fits */
+  ReformerLabelForm form;
 
-  if (batch->tokens == NULL || batch->capacity != capacity || batch->length != length)
+  reformer_model_get_label_form (model, &form);
+  if (batch->tokens == NULL || batch->capacity != capacity || batch->length != length || memcmp (&batch->form, &form, sizeof form) != 0)
     {
       reformer_batch_clear (batch);
       batch->tokens = g_try_new (gint32, n);
-      batch->labels = g_try_new (gint32, n);
+      batch->labels = g_try_new (gint32, reformer_label_form_get_n (&form, capacity, length));
       batch->mask = g_try_new (guint8, n);
       if (batch->tokens == NULL || batch->labels == NULL || batch->mask == NULL)
         {
@@ -41,51 +43,113 @@ reformer_batch_start (ReformerBatch  *batch,
         }
       batch->capacity = capacity;
       batch->length = length;
+      batch->form = form;
     }
-  batch->pad = pad;
+  batch->pad = CLAMP (reformer_config_get_pad_token_id (model->config), 0, reformer_config_get_vocab_size (model->config) - 1);
   batch->rows = 0;
-  batch->n_targets = 0;
+  batch->targets = (ReformerTargets) { 0 };
   batch->n_tokens = 0;
   return TRUE;
 }
 
-void
-reformer_batch_add (ReformerBatch  *batch,
-                    ReformerSample *sample)
+/* Stricter than a model, which clamps as transformers does: a place that the text does not have is a mistake in the data. */
+static gboolean
+check_spans (const gint32  *labels,
+             gsize          n,
+             GError       **error)
+{
+  static const char *const sides[] = { "begins", "ends" };
+
+  for (int side = 0; side < 2; side++)
+    if (labels[side] != REFORMER_NO_TARGET && (labels[side] < 0 || (gsize) labels[side] > n))
+      {
+        g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "its span %s at token %d of %" G_GSIZE_FORMAT "; wanted 0 to %" G_GSIZE_FORMAT ", or %" G_GSIZE_FORMAT
+                     " or -100 for no target", sides[side], labels[side], n, n - 1, n);
+        return FALSE;
+      }
+  if (labels[0] >= 0 && labels[1] >= 0 && labels[0] > labels[1])
+    {
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "its span begins at token %d and ends at token %d; wanted an end that is not before the beginning", labels[0],
+                   labels[1]);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* The labels of a sample of n ids, in the row that is next, and how many targets are among them. */
+static gboolean
+add_labels (ReformerBatch    *batch,
+            ReformerSample   *sample,
+            gsize             n,
+            ReformerTargets  *targets,
+            GError          **error)
+{
+  const ReformerLabelForm *form = &batch->form;
+  GBytes *given = reformer_sample_get_labels (sample);
+  const gsize n_labels = reformer_label_form_get_n (form, 1, (int) n), room = reformer_label_form_get_n (form, 1, batch->length);
+  gint32 *labels = batch->labels + (gsize) batch->rows * room;
+  const guint8 *mask = batch->mask + (gsize) batch->rows * (gsize) batch->length;
+  const gint32 *tokens = batch->tokens + (gsize) batch->rows * (gsize) batch->length;
+
+  if (given == NULL && form->shifted)
+    for (gsize i = 0; i < n; i++)
+      labels[i] = mask[i] != 0 ? tokens[i] : REFORMER_NO_TARGET;
+  else if (given == NULL || g_bytes_get_size (given) != n_labels * sizeof *labels)
+    {
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "it has %" G_GSIZE_FORMAT " bytes of labels; wanted %" G_GSIZE_FORMAT " (%s, %d for %s of %" G_GSIZE_FORMAT
+                   " ids)", given != NULL ? g_bytes_get_size (given) : 0, n_labels * sizeof *labels, reformer_label_form_get_type (form), form->width,
+                   form->of_tokens ? "each" : "the whole", n);
+      return FALSE;
+    }
+  else
+    memcpy (labels, g_bytes_get_data (given, NULL), n_labels * sizeof *labels);
+  if (form->kind == REFORMER_LABELS_SPANS)
+    {
+      if (!check_spans (labels, n, error))
+        return FALSE;
+      reformer_label_form_clamp_spans (labels, mask, 1, (int) n, 0);
+    }
+  if (!reformer_label_form_count (form, labels, 1, (int) n, targets, error))
+    return FALSE;
+  reformer_label_form_fill (form, labels + n_labels, room - n_labels);
+  return TRUE;
+}
+
+gboolean
+reformer_batch_add (ReformerBatch    *batch,
+                    ReformerDataset  *dataset,
+                    gint64            index,
+                    ReformerSample   *sample,
+                    GError          **error)
 {
   const gsize n = g_bytes_get_size (reformer_sample_get_tokens (sample)) / sizeof (gint32);
   const gsize length = (gsize) batch->length, at = (gsize) batch->rows * length;
-  gint32 *tokens = batch->tokens + at, *labels = batch->labels + at;
+  gint32 *tokens = batch->tokens + at;
   guint8 *mask = batch->mask + at;
-  gsize targets = 0;
+  ReformerTargets targets = { 0 };
   gint64 kept = 0;
 
   memcpy (tokens, g_bytes_get_data (reformer_sample_get_tokens (sample), NULL), n * sizeof *tokens);
+  for (gsize i = n; i < length; i++)
+    tokens[i] = batch->pad;
   memset (mask, 0, length);
   memset (mask, 1, n);
   if (reformer_sample_get_mask (sample) != NULL)
     memcpy (mask, g_bytes_get_data (reformer_sample_get_mask (sample), NULL), n);
-  if (reformer_sample_get_labels (sample) != NULL)
-    memcpy (labels, g_bytes_get_data (reformer_sample_get_labels (sample), NULL), n * sizeof *labels);
-  else
-    for (gsize i = 0; i < n; i++)
-      labels[i] = mask[i] != 0 ? tokens[i] : NO_TARGET;
-  for (gsize i = n; i < length; i++)
+  if (!add_labels (batch, sample, n, &targets, error))
     {
-      tokens[i] = batch->pad;
-      labels[i] = NO_TARGET;
+      g_prefix_error (error, "sample %" G_GINT64_FORMAT " of %s: ", index, G_OBJECT_TYPE_NAME (dataset));
+      return FALSE;
     }
   for (gsize i = 0; i < n; i++)
-    {
-      kept += mask[i] != 0;
-      targets += i > 0 && labels[i] != NO_TARGET;
-    }
-  if (targets > 0)
+    kept += mask[i] != 0;
+  if (targets.count > 0)
     {
       batch->rows++;
-      batch->n_targets += targets;
+      reformer_targets_add (&batch->targets, &targets);
       batch->n_tokens += kept;
     }
+  return TRUE;
 }
 
 /* ---- On the device ---- */
@@ -103,12 +167,30 @@ upload (ReformerRun    *run,
         ReformerDType   dtype,
         gconstpointer   values,
         int             rows,
-        int             length)
+        gsize           n)
 {
-  ReformerTensor *tensor = reformer_run_new (run, dtype, 2, (gint64) rows, (gint64) length);
+  ReformerTensor *tensor = reformer_run_new (run, dtype, 2, (gint64) rows, (gint64) n);
 
   if (tensor != NULL)
-    reformer_run_write (run, reformer_span (tensor), values, (gsize) rows * (gsize) length);
+    reformer_run_write (run, reformer_span (tensor), values, (gsize) rows * n);
+  return tensor;
+}
+
+/* [rows], [rows, width] or [rows, length], or [rows, length, width] */
+static ReformerTensor *
+upload_labels (ReformerRun   *run,
+               ReformerBatch *batch,
+               int            first,
+               int            rows)
+{
+  const ReformerLabelForm *form = &batch->form;
+  const gint64 width = form->width;
+  const ReformerDType dtype = reformer_label_form_get_dtype (form);
+  const gsize n = reformer_label_form_get_n (form, rows, batch->length);
+  ReformerTensor *tensor = form->of_tokens ? reformer_run_new (run, dtype, 3, (gint64) rows, (gint64) batch->length, width) : reformer_run_new (run, dtype, 2, (gint64) rows, width);
+
+  if (tensor != NULL)
+    reformer_run_write (run, reformer_span (tensor), batch->labels + reformer_label_form_get_n (form, first, batch->length), n);
   return tensor;
 }
 
@@ -121,19 +203,16 @@ reformer_batch_upload (ReformerBatch         *batch,
                        GError               **error)
 {
   const gsize length = (gsize) batch->length, at = (gsize) first * length, n = (gsize) rows * length;
-  const gint32 *ids = batch->tokens + at, *labels = batch->labels + at;
+  const gint32 *ids = batch->tokens + at;
   ReformerRun run = REFORMER_RUN_INIT (device, NULL);
 
   reformer_batch_tensors_clear (tensors);
-  tensors->n_targets = 0;
-  for (gsize i = 0; i < n; i++)
-    tensors->n_targets += i % length > 0 && labels[i] != NO_TARGET;
   reformer_run_part (&run, "tokens");
-  tensors->tokens = upload (&run, REFORMER_DTYPE_INT32, ids, rows, batch->length);
+  tensors->tokens = upload (&run, REFORMER_DTYPE_INT32, ids, rows, length);
   if (memchr (batch->mask + at, 0, n) != NULL)
-    tensors->mask = upload (&run, REFORMER_DTYPE_UINT8, batch->mask + at, rows, batch->length);
-  if (memcmp (ids, labels, n * sizeof *ids) != 0)
-    tensors->labels = upload (&run, REFORMER_DTYPE_INT32, labels, rows, batch->length);
+    tensors->mask = upload (&run, REFORMER_DTYPE_UINT8, batch->mask + at, rows, length);
+  if (!batch->form.shifted || memcmp (ids, batch->labels + at, n * sizeof *ids) != 0)
+    tensors->labels = upload_labels (&run, batch, first, rows);
   else
     tensors->labels = tensors->tokens != NULL ? g_object_ref (tensors->tokens) : NULL;
   return reformer_run_finish (&run, error);

@@ -4,20 +4,23 @@
 #include <libreformer/compute/reformer-tensor.h>
 #include <libreformer/data/reformer-dataset.h>
 
+#include "models/model-labels.h"
+
 G_BEGIN_DECLS
 
 /* Rows of one length on the host, filled from samples: short ones are padded on the right, with a mask of 0 and no target. */
 typedef struct
 {
-  int      length;
-  int      capacity;  /* rows */
-  int      rows;      /* filled */
-  gint32   pad;
-  gint32  *tokens;    /* [rows, length] */
-  gint32  *labels;    /* -100: no target */
-  guint8  *mask;
-  gsize    n_targets; /* of all rows */
-  gint64   n_tokens;  /* that are not masked */
+  int                length;
+  int                capacity;  /* rows */
+  int                rows;      /* filled */
+  gint32             pad;
+  ReformerLabelForm  form;
+  gint32            *tokens;    /* [rows, length] */
+  gint32            *labels;    /* in the form that the model wants: int32 or float32 */
+  guint8            *mask;
+  ReformerTargets    targets;   /* of all rows */
+  gint64             n_tokens;  /* that are not masked */
 } ReformerBatch;
 
 #define REFORMER_BATCH_INIT { 0 }
@@ -26,16 +29,19 @@ void     reformer_batch_clear  (ReformerBatch    *batch);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ReformerBatch, reformer_batch_clear)
 
-/* Makes room, where there is not enough, and takes all rows out. */
+/* Makes room for samples as the model takes them, where there is not enough, and takes all rows out. */
 gboolean reformer_batch_start  (ReformerBatch    *batch,
+                                ReformerModel    *model,
                                 int               capacity,
                                 int               length,
-                                gint32            pad,
                                 GError          **error);
-/* Appends a sample as reformer_dataset_read_sample() gives it for this length: whole, and no longer. One without any target (the first position of a row is none)
- * is left out. */
-void     reformer_batch_add    (ReformerBatch    *batch,
-                                ReformerSample   *sample);
+/* Appends sample number `index` of the data set as reformer_dataset_read_sample() gives it for this length: whole, and no longer. One without any target is left
+ * out; labels that the model cannot take are an error. */
+gboolean reformer_batch_add    (ReformerBatch    *batch,
+                                ReformerDataset  *dataset,
+                                gint64            index,
+                                ReformerSample   *sample,
+                                GError          **error);
 
 /* Some of the rows on a device, as a model takes them. */
 typedef struct
@@ -43,7 +49,6 @@ typedef struct
   ReformerTensor *tokens;
   ReformerTensor *mask;      /* NULL: nothing is masked */
   ReformerTensor *labels;
-  gsize           n_targets; /* of these rows */
 } ReformerBatchTensors;
 
 void     reformer_batch_tensors_clear (ReformerBatchTensors *tensors);

@@ -19,17 +19,18 @@ spread (gint64 i,
 static gboolean
 measure_batch (ReformerTrainerJob  *job,
                ReformerBatch       *batch,
-               double              *sum,
+               double               sums[2],
                GError             **error)
 {
   ReformerModel *model = job->trainer->model;
   g_auto (ReformerBatchTensors) tensors = { NULL };
-  ReformerModelPass pass = { .cancellable = job->cancellable, .n_targets = batch->n_targets };
+  ReformerModelPass pass = { .cancellable = job->cancellable, .total = batch->targets };
 
   if (!reformer_batch_upload (batch, 0, batch->rows, model->device, &tensors, error) ||
       !reformer_model_run_pass (model, tensors.tokens, tensors.mask, tensors.labels, FALSE, &pass, error))
     return FALSE;
-  *sum += pass.sum;
+  sums[0] += pass.sums[0];
+  sums[1] += pass.sums[1];
   return TRUE;
 }
 
@@ -43,42 +44,43 @@ reformer_trainer_measure (ReformerTrainerJob      *job,
   ReformerTrainer *self = job->trainer;
   const gint64 begin = g_get_monotonic_time ();
   const int rows = job->settings.batch_size, length = reformer_trainer_job_length (job, self->state.step);
-  const int pad = CLAMP (reformer_config_get_pad_token_id (self->model->config), 0, reformer_config_get_vocab_size (self->model->config) - 1);
   const gint64 n = reformer_dataset_count_samples (dataset, length, error);
   const gint64 used = most > 0 ? MIN (n, (gint64) most) : n;
   g_auto (ReformerBatch) batch = REFORMER_BATCH_INIT;
-  double sum = 0;
+  ReformerTargets targets = { 0 };
+  double sums[2] = { 0, 0 };
 
   if (n < 0)
     return FALSE;
   *data = (ReformerEvaluationData) { .step = self->state.step };
   for (gint64 i = 0; i < used;)
     {
-      if (!reformer_batch_start (&batch, rows, length, pad, error))
+      if (!reformer_batch_start (&batch, self->model, rows, length, error))
         return FALSE;
       for (; i < used && batch.rows < rows; i++)
         {
+          const gint64 index = spread (i, used, n);
           g_autoptr (ReformerSample) sample = NULL;
 
           if (g_cancellable_set_error_if_cancelled (job->cancellable, error))
             return FALSE;
-          sample = reformer_dataset_read_sample (dataset, spread (i, used, n), length, error);
-          if (sample == NULL)
+          sample = reformer_dataset_read_sample (dataset, index, length, error);
+          if (sample == NULL || !reformer_batch_add (&batch, dataset, index, sample, error))
             return FALSE;
-          reformer_batch_add (&batch, sample);
         }
-      if (batch.rows > 0 && !measure_batch (job, &batch, &sum, error))
+      if (batch.rows > 0 && !measure_batch (job, &batch, sums, error))
         return FALSE;
-      data->targets += (gint64) batch.n_targets;
+      reformer_targets_add (&targets, &batch.targets);
     }
-  if (data->targets == 0)
+  if (targets.count == 0)
     {
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA,
-                   "no target among %" G_GINT64_FORMAT " samples of the evaluation data; wanted a label other than -100 after a sample's first position", used);
+                   "no target among %" G_GINT64_FORMAT " samples of the evaluation data; wanted %s", used, reformer_label_form_get_wanted (&batch.form));
       return FALSE;
     }
   data->samples = used;
-  data->loss = sum / (double) data->targets;
+  data->targets = (gint64) targets.count;
+  data->loss = reformer_targets_mean (&targets, sums);
   data->seconds = (double) (g_get_monotonic_time () - begin) / G_USEC_PER_SEC;
   return TRUE;
 }

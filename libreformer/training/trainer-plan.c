@@ -48,17 +48,18 @@ make_step (ReformerModel      *twin,
            GError            **error)
 {
   g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (twin);
+  g_autoptr (ReformerTensor) labels = reformer_model_new_labels (twin, tokens, error);
   ReformerRun run = REFORMER_RUN_INIT (twin->device, NULL);
   gboolean done;
 
   twin->training = TRUE; /* as in every run */
-  done = reformer_model_prepare (twin, error) && (optimizer == NULL || reformer_optimizer_prepare (optimizer, parameters, error));
+  done = labels != NULL && reformer_model_prepare (twin, error) && (optimizer == NULL || reformer_optimizer_prepare (optimizer, parameters, error));
 
   for (int i = 0; i < passes && done; i++)
     {
       ReformerModelPass pass = { .add = i > 0 };
 
-      done = reformer_model_run_pass (twin, tokens, NULL, tokens, TRUE, &pass, error);
+      done = reformer_model_run_pass (twin, tokens, NULL, labels, TRUE, &pass, error);
     }
   if (!done)
     return FALSE;

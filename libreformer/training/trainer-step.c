@@ -51,10 +51,9 @@ read_samples (ReformerTrainerJob  *job,
   ReformerTrainer *self = job->trainer;
   const guint64 seed = reformer_model_get_seed (self->model);
   const int rows = job->settings.batch_size * job->settings.accumulation;
-  const int pad = CLAMP (reformer_config_get_pad_token_id (self->model->config), 0, reformer_config_get_vocab_size (self->model->config) - 1);
   gint64 passed_over = 0;
 
-  if (!count_samples (job, length, error) || !reformer_batch_start (&job->batch, rows, length, pad, error))
+  if (!count_samples (job, length, error) || !reformer_batch_start (&job->batch, self->model, rows, length, error))
     return FALSE;
   if (position->length != length)
     {
@@ -66,6 +65,7 @@ read_samples (ReformerTrainerJob  *job,
     {
       g_autoptr (ReformerSample) sample = NULL;
       const int before = job->batch.rows;
+      gint64 index;
 
       if (position->index >= job->n_samples) /* fewer than there were */
         {
@@ -74,16 +74,15 @@ read_samples (ReformerTrainerJob  *job,
         }
       if (g_cancellable_set_error_if_cancelled (job->cancellable, error))
         return FALSE;
-      sample = reformer_dataset_read_sample (job->dataset,
-                                             job->settings.shuffle ? reformer_shuffle (seed, position->epoch, job->n_samples, position->index) : position->index, length, error);
-      if (sample == NULL)
+      index = job->settings.shuffle ? reformer_shuffle (seed, position->epoch, job->n_samples, position->index) : position->index;
+      sample = reformer_dataset_read_sample (job->dataset, index, length, error);
+      if (sample == NULL || !reformer_batch_add (&job->batch, job->dataset, index, sample, error))
         return FALSE;
-      reformer_batch_add (&job->batch, sample);
       passed_over = job->batch.rows == before ? passed_over + 1 : 0;
       if (passed_over >= job->n_samples)
         {
           g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA,
-                       "no target in any of the %" G_GINT64_FORMAT " samples of the data set; wanted a label other than -100 after a sample's first position", job->n_samples);
+                       "no target in any of the %" G_GINT64_FORMAT " samples of the data set; wanted %s", job->n_samples, reformer_label_form_get_wanted (&job->batch.form));
           return FALSE;
         }
       if (++position->index == job->n_samples)
@@ -102,19 +101,20 @@ compute_gradients (ReformerTrainerJob  *job,
                    GError             **error)
 {
   ReformerModel *model = job->trainer->model;
-  double sum = 0;
+  double sums[2] = { 0, 0 };
 
   for (int i = 0; i < job->settings.accumulation; i++)
     {
       g_auto (ReformerBatchTensors) tensors = { NULL };
-      ReformerModelPass pass = { .cancellable = job->cancellable, .n_targets = job->batch.n_targets, .add = i > 0 };
+      ReformerModelPass pass = { .cancellable = job->cancellable, .total = job->batch.targets, .add = i > 0 };
 
       if (!reformer_batch_upload (&job->batch, i * job->settings.batch_size, job->settings.batch_size, model->device, &tensors, error) ||
           !reformer_model_run_pass (model, tensors.tokens, tensors.mask, tensors.labels, TRUE, &pass, error))
         return FALSE;
-      sum += pass.sum;
+      sums[0] += pass.sums[0];
+      sums[1] += pass.sums[1];
     }
-  *loss = sum / (double) job->batch.n_targets;
+  *loss = reformer_targets_mean (&job->batch.targets, sums);
   return TRUE;
 }
 
@@ -180,7 +180,7 @@ try_step (ReformerTrainerJob  *job,
   if (!reformer_run_finish (&run, error))
     return FALSE;
   record->tokens = job->batch.n_tokens;
-  record->targets = (gint64) job->batch.n_targets;
+  record->targets = (gint64) job->batch.targets.count;
   record->skipped = !isfinite (record->loss) || !isfinite (record->gradient_norm);
   return record->skipped || update (job, record, error);
 }
