@@ -31,6 +31,9 @@ else
   skip memcheck-valgrind "valgrind is not installed"
 fi
 
+echo "== checkpoints from and to transformers"
+OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd meson devenv -C build /usr/bin/python3 "$PWD/tests/golden/both-ways.py" "$peers" || failed=1
+
 echo "== products beside OpenBLAS"
 build/tests/products --check || failed=1
 

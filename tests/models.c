@@ -19,6 +19,18 @@ test_config (const char *kinds)
   return config;
 }
 
+ReformerConfig *
+test_head_config (ReformerHead  head,
+                  const char   *kinds)
+{
+  ReformerConfig *config = test_config (kinds);
+  const gboolean causal = head == REFORMER_HEAD_LANGUAGE, classes = head == REFORMER_HEAD_CLASSIFICATION || head == REFORMER_HEAD_TOKENS;
+
+  g_object_set (config, "head", head, "is-decoder", causal, "num-labels", classes ? 3 : head == REFORMER_HEAD_MULTI_LABEL ? 6 : 2, "local-num-chunks-after", !causal,
+                "lsh-num-chunks-after", !causal, NULL);
+  return config;
+}
+
 ReformerTensor *
 test_tokens (ReformerDevice *device,
              int             B,

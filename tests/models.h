@@ -12,6 +12,9 @@ G_BEGIN_DECLS
 
 /* Small causal models of 40 tokens, 64 positions, 32 wide, 2 heads of 16, chunks of 8. Kinds: "local,lsh". Dropouts are 0. */
 ReformerConfig *test_config        (const char       *kinds);
+/* The same with another head: 3 classes, 2 numbers, 6 labels; bidirectional, with a chunk after, but for a causal language head. */
+ReformerConfig *test_head_config   (ReformerHead      head,
+                                    const char       *kinds);
 /* [B, T] tokens: deterministic ids from 1 on below the vocabulary. */
 ReformerTensor *test_tokens        (ReformerDevice   *device,
                                     int               B,

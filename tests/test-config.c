@@ -94,7 +94,8 @@ fill_value (GParamSpec *pspec,
   else if (G_IS_PARAM_SPEC_ENUM (pspec))
     g_value_set_enum (value, REFORMER_HEAD_SPANS);
   else if (G_IS_PARAM_SPEC_VARIANT (pspec))
-    g_value_set_variant (value, g_variant_new_parsed ("[3, -5, 7]"));
+    g_value_set_variant (value, g_variant_type_equal (G_PARAM_SPEC_VARIANT (pspec)->type, G_VARIANT_TYPE ("ad")) ? g_variant_new_parsed ("[3.5, -5.25]")
+                                                                                                              : g_variant_new_parsed ("[3, -5, 7]"));
   else
     g_value_set_boxed (value, texts);
 }

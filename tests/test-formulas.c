@@ -22,11 +22,11 @@ g (guint64 j,
 }
 
 static ReformerConfig *
-new_config (void)
+new_config (gboolean causal)
 {
   const char *const layers[] = { "local", "lsh", "local", "lsh", NULL };
   const int shape[2] = { 4, 8 }, dims[2] = { 4, 8 }, buckets[2] = { 2, 4 };
-  ReformerConfig *config = g_object_new (REFORMER_TYPE_CONFIG, "vocab-size", V, "is-decoder", TRUE, "hidden-size", H, "num-attention-heads", 3,
+  ReformerConfig *config = g_object_new (REFORMER_TYPE_CONFIG, "vocab-size", V, "is-decoder", causal, "head", causal ? REFORMER_HEAD_LANGUAGE : REFORMER_HEAD_MASKED_LANGUAGE, "hidden-size", H, "num-attention-heads", 3,
                                          "attention-head-size", 4, "feed-forward-size", 16, "attn-layers", layers, "local-attn-chunk-length", 4,
                                          "lsh-attn-chunk-length", 8, "num-hashes", 2, "max-position-embeddings", 32, "hidden-dropout-prob", 0.0,
                                          "lsh-attention-probs-dropout-prob", 0.0, "local-attention-probs-dropout-prob", 0.0, "hidden-act", "relu",
@@ -40,9 +40,10 @@ new_config (void)
 
 /* Tensors are numbered in the order of a state dict: the head's bias comes before its weight. */
 static ReformerModel *
-new_model (ReformerDevice *device)
+new_model (ReformerDevice *device,
+           gboolean        causal)
 {
-  g_autoptr (ReformerConfig) config = new_config ();
+  g_autoptr (ReformerConfig) config = new_config (causal);
   ReformerModel *model = reformer_model_new (device, config);
   g_autoptr (GPtrArray) parameters = NULL;
   g_autoptr (GPtrArray) buffers = NULL;
@@ -104,16 +105,17 @@ typedef struct
 static void
 compare_rows (ReformerModel  *model,
               ReformerTensor *ids,
+              ReformerTensor *mask,
               const Row      *rows,
               guint           n_rows)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (ReformerTensor) hidden = reformer_model_encode (model, ids, NULL, &error);
+  g_autoptr (ReformerTensor) hidden = reformer_model_encode (model, ids, mask, &error);
   g_autoptr (ReformerTensor) logits = NULL;
   g_autofree float *y = NULL, *l = NULL;
 
   g_assert_no_error (error);
-  logits = reformer_model_forward (model, ids, NULL, &error);
+  logits = reformer_model_forward (model, ids, mask, &error);
   g_assert_no_error (error);
   y = test_floats (hidden);
   l = test_floats (logits);
@@ -138,12 +140,12 @@ test_whole (void)
     { 31, { 1.382313, 0.561528, -1.143937, 0.058987 }, { 1.415017, -0.827889 }, { -2.498224, 1.139966, -1.290619 }, 9 },
   };
   g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerModel) model = new_model (device);
+  g_autoptr (ReformerModel) model = new_model (device, TRUE);
   g_autoptr (ReformerTensor) ids = new_ids (device, 32);
 
   g_assert_cmpfloat (fabs (g (0, 0) * 0.5 + 0.109276), <, 1e-6);
   g_assert_cmpfloat (fabs (g (1000, 3) - 0.636145), <, 1e-6);
-  compare_rows (model, ids, rows, G_N_ELEMENTS (rows));
+  compare_rows (model, ids, NULL, rows, G_N_ELEMENTS (rows));
 }
 
 static void
@@ -154,10 +156,10 @@ test_padded (void)
     { 19, { 0.813920, 0.064116, -0.599639, 0.328913 }, { 0.682995, 0.896018 }, { -1.470630, 0.597347, -0.384922 }, 9 },
   };
   g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerModel) model = new_model (device);
+  g_autoptr (ReformerModel) model = new_model (device, TRUE);
   g_autoptr (ReformerTensor) ids = new_ids (device, 20);
 
-  compare_rows (model, ids, rows, G_N_ELEMENTS (rows));
+  compare_rows (model, ids, NULL, rows, G_N_ELEMENTS (rows));
 }
 
 static void
@@ -168,10 +170,30 @@ test_short (void)
     { 2, { -0.821391, 0.594314, -1.034402, 0.388704 }, { 0 }, { 0 }, 4 },
   };
   g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerModel) model = new_model (device);
+  g_autoptr (ReformerModel) model = new_model (device, TRUE);
   g_autoptr (ReformerTensor) ids = new_ids (device, 3);
 
-  compare_rows (model, ids, rows, G_N_ELEMENTS (rows));
+  compare_rows (model, ids, NULL, rows, G_N_ELEMENTS (rows));
+}
+
+/* A bidirectional model, with a mask and the head of masked language. */
+static void
+test_masked (void)
+{
+  static const Row rows[] = {
+    { 0, { 1.053643, 0.489229, -1.778020, 0.649967 }, { 0.643946, 0.416682 }, { -1.466726, -1.020108, -1.034313 }, 9 },
+    { 16, { 1.177299, 1.051600, -1.759933, 0.395454 }, { -0.202736, -0.050089 }, { -0.318629, -1.052698, -0.540708 }, 9 },
+    { 31, { 1.528504, 0.115332, -1.411436, 0.011682 }, { 0.836213, -0.056856 }, { -2.838355, 0.886158, -1.335618 }, 9 },
+  };
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerModel) model = new_model (device, FALSE);
+  g_autoptr (ReformerTensor) ids = new_ids (device, 32), mask = NULL;
+  guint8 kept[32];
+
+  for (int t = 0; t < 32; t++)
+    kept[t] = t % 5 != 2;
+  mask = test_tensor_bytes (device, kept, 2, 1, 32);
+  compare_rows (model, ids, mask, rows, G_N_ELEMENTS (rows));
 }
 
 static void
@@ -194,7 +216,7 @@ test_training (void)
     { "lm_head.decoder.weight", 15.237135, { 0.003927, 0.005353, 0.017267 } },
   };
   g_autoptr (ReformerDevice) device = test_device ();
-  g_autoptr (ReformerModel) model = new_model (device);
+  g_autoptr (ReformerModel) model = new_model (device, TRUE);
   g_autoptr (ReformerTensor) ids = new_ids (device, 32);
   g_autoptr (GError) error = NULL;
   double loss;
@@ -224,6 +246,7 @@ main (int    argc,
   g_test_add_func ("/formulas/whole", test_whole);
   g_test_add_func ("/formulas/padded", test_padded);
   g_test_add_func ("/formulas/short", test_short);
+  g_test_add_func ("/formulas/masked", test_masked);
   g_test_add_func ("/formulas/training", test_training);
   return g_test_run ();
 }

@@ -192,6 +192,192 @@ test_extremes (void)
     }
 }
 
+/* A class's weight multiplies loss and gradient, to the bit where it is a power of two. */
+static void
+test_weights (void)
+{
+  enum { CLASSES = 20, COUNT = 7 };
+  const float given[] = { 0.5f, 2.0f, 0.0f, 8.0f };
+  g_autofree float *logits = g_new (float, COUNT * CLASSES), *weights = g_new (float, 3 + CLASSES);
+  gint32 labels[COUNT];
+  g_autoptr (ReformerTensor) ls = NULL, ws = NULL;
+  g_autofree float *plain[2] = { NULL, NULL }, *weighted[2] = { NULL, NULL };
+
+  test_fill (logits, COUNT * CLASSES, 4);
+  for (int i = 0; i < 3 + CLASSES; i++)
+    weights[i] = given[(i + 1) % 4]; /* class c has given[c % 4] */
+  for (int r = 0; r < COUNT; r++)
+    labels[r] = r == 5 ? -100 : 3 * r;
+  ls = test_tensor_int (device, labels, 1, COUNT);
+  ws = test_tensor (device, weights, 1, 3 + CLASSES);
+  for (int i = 0; i < 2; i++)
+    {
+      ReformerRun run = REFORMER_RUN_INIT (device, NULL);
+      g_autoptr (ReformerTensor) xs = test_tensor (device, logits, 2, COUNT, CLASSES);
+      g_autoptr (ReformerTensor) losses = test_tensor (device, NULL, 1, COUNT);
+
+      reformer_cross_entropy (&run, reformer_span (xs), CLASSES, reformer_span (ls), i == 0 ? REFORMER_NOTHING : reformer_at (ws, 3), reformer_span (losses), COUNT, CLASSES, 0.25f);
+      assert_run (&run);
+      (i == 0 ? plain : weighted)[0] = test_floats (losses);
+      (i == 0 ? plain : weighted)[1] = test_floats (xs);
+    }
+  for (int r = 0; r < COUNT; r++)
+    {
+      const float w = labels[r] < 0 ? 0.0f : given[labels[r] % 4];
+
+      g_assert_cmpfloat (weighted[0][r], ==, w * plain[0][r]);
+      for (int c = 0; c < CLASSES; c++)
+        g_assert_cmpfloat_with_epsilon (weighted[1][r * CLASSES + c], w * plain[1][r * CLASSES + c], 1e-7f);
+    }
+}
+
+/* ---- Numbers ---- */
+
+static double
+value_reference (ReformerValueLoss kind,
+                 double            x,
+                 double            y,
+                 double           *slope)
+{
+  *slope = 0;
+  if (isnan (y))
+    return 0;
+  *slope = kind == REFORMER_VALUE_SQUARES ? 2 * (x - y) : 1 / (1 + exp (-x)) - y;
+  return kind == REFORMER_VALUE_SQUARES ? (x - y) * (x - y) : fmax (x, 0) + log1p (exp (-fabs (x))) - x * y;
+}
+
+static void
+check_values (ReformerValueLoss kind,
+              int               count,
+              int               width,
+              int               ld,
+              float             spread)
+{
+  ReformerRun run = REFORMER_RUN_INIT (device, NULL);
+  const gsize n = 3 + (gsize) count * (gsize) ld, m = 1 + (gsize) count * (gsize) width;
+  const float scale = 0.125f;
+  g_autofree float *outputs = g_new (float, n), *wanted = g_new (float, m), *got = NULL, *gradient = NULL;
+  g_autofree double *losses = g_new0 (double, count), *slopes = g_new (double, n);
+  g_autoptr (ReformerTensor) xs = NULL, ys = NULL, ls = test_tensor (device, NULL, 1, count + 1);
+
+  test_fill (outputs, n, 2);
+  test_fill (wanted, m, 3);
+  for (gsize i = 0; i < n; i++)
+    {
+      outputs[i] *= spread;
+      slopes[i] = (double) outputs[i]; /* what lies between the rows stays */
+    }
+  for (gsize i = 0; i < m; i++)
+    wanted[i] = i % 5 == 2 ? NAN : kind == REFORMER_VALUE_SQUARES ? wanted[i] : (wanted[i] + 1) / 2;
+  for (int r = 0; r < count; r++)
+    for (int c = 0; c < width; c++)
+      {
+        const gsize at = 3 + (gsize) r * (gsize) ld + (gsize) c;
+        double slope;
+
+        losses[r] += value_reference (kind, (double) outputs[at], (double) wanted[1 + r * width + c], &slope);
+        slopes[at] = (double) scale * slope;
+      }
+  xs = test_tensor (device, outputs, 1, (int) n);
+  ys = test_tensor (device, wanted, 1, (int) m);
+  for (int i = 0; i < 2; i++)
+    {
+      g_clear_pointer (&got, g_free);
+      reformer_value_loss (&run, kind, reformer_at (xs, 3), ld, reformer_at (ys, 1), reformer_at (ls, 1), count, width, i == 0 ? 0.0f : scale);
+      assert_run (&run);
+      got = test_floats (ls);
+      assert_close ("losses", got + 1, losses, count, 2e-6);
+      if (i == 0)
+        {
+          g_autofree float *same = test_floats (xs);
+
+          assert_same_bits ("outputs", same, outputs, n);
+        }
+    }
+  gradient = test_floats (xs);
+  assert_close ("gradients", gradient, slopes, n, 5e-7);
+}
+
+static void
+test_values (void)
+{
+  for (int kind = 0; kind < 2; kind++)
+    {
+      check_values ((ReformerValueLoss) kind, 5, 1, 1, 3.0f);
+      check_values ((ReformerValueLoss) kind, 4, 7, 9, 3.0f);
+      if (test_device_slow (device))
+        continue;
+      check_values ((ReformerValueLoss) kind, 1000, 3, 3, 200.0f);
+      check_values ((ReformerValueLoss) kind, 17, 1000, 1000, 3.0f);
+    }
+}
+
+/* ---- Spans ---- */
+
+static void
+check_spans (int      B,
+             int      length,
+             int      T,
+             gboolean masked)
+{
+  ReformerRun run = REFORMER_RUN_INIT (device, NULL);
+  const int blocks = (length + REFORMER_SPAN_BLOCK - 1) / REFORMER_SPAN_BLOCK;
+  const gsize n = (gsize) B * (gsize) T * 2;
+  const float scales[2] = { 0.25f, 0.5f };
+  g_autofree float *outputs = g_new (float, n), *totals = g_new (float, 2 * B), *parts = NULL, *got = NULL;
+  g_autofree guint8 *mask = g_new (guint8, (gsize) B * (gsize) T);
+  g_autofree gint32 *labels = g_new (gint32, 2 * B);
+  g_autofree double *want = g_new0 (double, n);
+  g_autoptr (ReformerTensor) xs = NULL, ms = NULL, ls = NULL, ts = NULL, stats = test_tensor (device, NULL, 4, B, 2, blocks, 2);
+  const ReformerSpan nothing = REFORMER_NOTHING;
+
+  test_fill (outputs, n, 6);
+  for (gsize i = 0; i < n; i++)
+    outputs[i] *= 8.0f;
+  for (gsize i = 0; i < (gsize) B * (gsize) T; i++)
+    mask[i] = !masked || i % 3 != 1;
+  for (int i = 0; i < 2 * B; i++)
+    labels[i] = i == 1 ? -100 : (3 * i + 2) % length / 3 * 3;
+  xs = test_tensor (device, outputs, 3, B, T, 2);
+  ms = test_tensor_bytes (device, mask, 2, B, T);
+  ls = test_tensor_int (device, labels, 2, B, 2);
+  reformer_span_scores (&run, reformer_span (xs), masked ? reformer_span (ms) : nothing, reformer_span (stats), B, length, T);
+  assert_run (&run);
+  parts = test_floats (stats);
+  for (int i = 0; i < 2 * B; i++)
+    {
+      const float *x = outputs + (gsize) (i / 2) * (gsize) T * 2 + i % 2;
+      double sum = 0, joined = 0;
+
+      for (int t = 0; t < length; t++)
+        if (mask[i / 2 * T + t])
+          sum += exp ((double) x[2 * t]);
+      for (int b = 0; b < blocks; b++)
+        joined += (double) parts[2 * (i * blocks + b) + 1] * exp ((double) parts[2 * (i * blocks + b)]);
+      g_assert_cmpfloat (fabs (joined / sum - 1), <, 2e-6);
+      totals[i] = (float) log (sum);
+      for (int t = 0; t < length && labels[i] >= 0; t++)
+        if (mask[i / 2 * T + t])
+          want[((gsize) (i / 2) * (gsize) T + (gsize) t) * 2 + i % 2] = (double) scales[i % 2] * (exp ((double) x[2 * t]) / sum - (t == labels[i]));
+    }
+  ts = test_tensor (device, totals, 2, B, 2);
+  reformer_span_gradient (&run, reformer_span (xs), masked ? reformer_span (ms) : nothing, reformer_span (ts), reformer_span (ls), B, length, T, scales);
+  assert_run (&run);
+  got = test_floats (xs);
+  assert_near ("gradients", got, want, n, 1e-6);
+}
+
+static void
+test_spans (void)
+{
+  check_spans (2, 5, 8, FALSE);
+  check_spans (3, 9, 9, TRUE);
+  if (test_device_slow (device))
+    return;
+  check_spans (2, 2500, 2504, TRUE);
+  check_spans (5, 1024, 1024, FALSE);
+}
+
 static void
 test_pieces (void)
 {
@@ -269,6 +455,9 @@ main (int    argc,
   g_test_add_func ("/loss/reference", test_reference);
   g_test_add_func ("/loss/shapes", test_shapes);
   g_test_add_func ("/loss/extremes", test_extremes);
+  g_test_add_func ("/loss/weights", test_weights);
+  g_test_add_func ("/loss/values", test_values);
+  g_test_add_func ("/loss/spans", test_spans);
   g_test_add_func ("/loss/pieces", test_pieces);
   if (g_test_perf ())
     g_test_add_func ("/loss/perf", test_perf);

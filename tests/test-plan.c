@@ -27,6 +27,7 @@ typedef struct
   const char   *freeze;
   gboolean      table; /* positions in a table, not axial */
   gsize         piece;
+  ReformerHead  head;
 } Case;
 
 static const Case cases[] = {
@@ -74,6 +75,16 @@ static const Case cases[] = {
   { "local,lsh", TRUE, I, 2, 64, .freeze = "*attention*" },
   { "local,lsh", TRUE, N, 1, 64, .freeze = "lm_head.*" },
   { "local,lsh", TRUE, N, 1, 64, .freeze = "*" },
+  /* other heads */
+  { "local,lsh", TRUE, E, 2, 64, .head = REFORMER_HEAD_MASKED_LANGUAGE, .dropout = 0.1 },
+  { "local,lsh", TRUE, N, 3, 43, .head = REFORMER_HEAD_CLASSIFICATION, .dropout = 0.1 },
+  { "lsh", TRUE, I, 2, 64, .head = REFORMER_HEAD_REGRESSION },
+  { "local", TRUE, E, 40, 64, .head = REFORMER_HEAD_MULTI_LABEL },
+  { "local,lsh", TRUE, N, 1, 2500, .head = REFORMER_HEAD_SPANS, .piece = 1024 },
+  { "local,lsh", TRUE, N, 2, 43, .head = REFORMER_HEAD_TOKENS, .dropout = 0.1 },
+  { "local,lsh", TRUE, E, 2, 64, .head = REFORMER_HEAD_VALUES },
+  { "local,lsh", FALSE, E, 2, 64, .head = REFORMER_HEAD_CLASSIFICATION },
+  { "local,lsh", FALSE, E, 2, 43, .head = REFORMER_HEAD_SPANS },
   /* inference */
   { "local", FALSE, E, 1, 64 },
   { "lsh", FALSE, N, 2, 64 },
@@ -92,7 +103,7 @@ static ReformerModel *
 new_model (ReformerDevice *device,
            const Case     *c)
 {
-  g_autoptr (ReformerConfig) config = test_config (c->kinds);
+  g_autoptr (ReformerConfig) config = test_head_config (c->head, c->kinds);
   const int hidden = c->hidden_size > 0 ? c->hidden_size : 32, shape[2] = { 64, 64 }, dims[2] = { 8, hidden - 8 };
   ReformerModel *model;
 
@@ -130,16 +141,38 @@ new_tokens (ReformerDevice *device,
   return test_tensor_int (device, ids, 2, rows, length);
 }
 
+/* Labels of zeros; the tokens, which are zeros too, where they have the same form. */
+static ReformerTensor *
+new_labels (ReformerModel  *model,
+            ReformerTensor *tokens)
+{
+  g_autoptr (GError) error = NULL;
+  ReformerTensor *labels = reformer_model_new_labels (model, tokens, &error);
+
+  g_assert_no_error (error);
+  if (labels != tokens)
+    {
+      const gsize n = reformer_tensor_get_n_elements (labels);
+      g_autofree float *zeros = g_new0 (float, n);
+      g_autoptr (GBytes) bytes = g_bytes_new (zeros, n * sizeof *zeros);
+
+      reformer_tensor_upload (labels, bytes, &error);
+      g_assert_no_error (error);
+    }
+  return labels;
+}
+
 static void
 run (ReformerModel   *model,
      ReformerTensor  *tokens,
      gboolean         gradients,
      GError         **error)
 {
+  g_autoptr (ReformerTensor) labels = gradients ? new_labels (model, tokens) : NULL;
   g_autoptr (ReformerTensor) output = NULL;
 
   if (gradients)
-    reformer_model_compute_gradients (model, tokens, NULL, tokens, error);
+    reformer_model_compute_gradients (model, tokens, NULL, labels, error);
   else
     output = reformer_model_forward (model, tokens, NULL, error);
 }

@@ -15,7 +15,7 @@ namespace Reformer {
     public sealed class Stack : Reformer.Layer, Reformer.ListOf<Reformer.Layer> {
     }
 
-    // Lists of integers, which C has as variants, by the functions that take arrays.
+    // Lists of numbers, which C has as variants, by the functions that take arrays.
     public sealed class Config : GLib.Object {
         [CCode (array_length_type = "gsize")]
         public int[] axial_pos_shape { owned get; set; }
@@ -23,6 +23,8 @@ namespace Reformer {
         public int[] axial_pos_embds_dim { owned get; set; }
         [CCode (array_length_type = "gsize")]
         public int[] num_buckets { owned get; set; }
+        [CCode (array_length_type = "gsize")]
+        public double[] class_weights { owned get; set; }
     }
     public sealed class LshAttention : Reformer.Attention {
         [CCode (array_length_type = "gsize")]

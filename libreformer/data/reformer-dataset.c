@@ -266,7 +266,7 @@ check_sample (ReformerDataset  *self,
  * @length: the most ids that a sample has
  * @error: return location for an error
  *
- * Reads a sample: 1 to @length ids, and as many elements of mask and labels where it has them.
+ * Reads a sample: 1 to @length ids, as many elements of the mask where it has one, and labels as the model that learns from it wants them.
  *
  * Returns: (transfer full): a sample, or %NULL with @error set: [error@FileError] or what the data set reports
  */

@@ -101,7 +101,9 @@ reformer_sample_class_init (ReformerSampleClass *klass)
   /**
    * ReformerSample:labels:
    *
-   * What the model should say, int32, as many as ids, -100 where nothing is asked; %NULL if the ids themselves are the labels.
+   * What the model should say, int32 or float32 as its head wants: see [method@Model.compute_gradients]. One or more numbers for each id (`language`,
+   * `masked-language`, `tokens`, `values`), or for the whole sample (`classification`, `regression`, `multi-label`, and two positions for `spans`). -100, or NaN
+   * of float32, where nothing is asked. %NULL, for a causal language head alone, if the ids themselves are the labels.
    */
   props[PROP_LABELS] = g_param_spec_boxed ("labels", NULL, NULL, G_TYPE_BYTES, flags);
   g_object_class_install_properties (object_class, N_PROPS, props);
@@ -116,7 +118,7 @@ reformer_sample_init (ReformerSample *self)
  * reformer_sample_new:
  * @tokens: ids, int32 in the machine's byte order
  * @mask: (nullable): one byte for each id, 0 where the model does not look
- * @labels: (nullable): what the model should say, int32, as many as ids, -100 where nothing is asked
+ * @labels: (nullable): what the model should say, int32 or float32: see [property@Sample:labels]
  *
  * Creates a sample.
  *
@@ -189,7 +191,7 @@ reformer_sample_get_mask (ReformerSample *self)
  *
  * Gets what the model should say.
  *
- * Returns: (transfer none) (nullable): int32, as many as ids, -100 where nothing is asked, or %NULL if the ids are the labels
+ * Returns: (transfer none) (nullable): int32 or float32, see [property@Sample:labels], or %NULL if the ids are the labels
  */
 GBytes *
 reformer_sample_get_labels (ReformerSample *self)

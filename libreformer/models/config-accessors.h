@@ -26,6 +26,26 @@
 #define STRING(name, NAME)  ACCESSORS (const char *, name, NAME, string, NULL)
 #define STRINGS(name, NAME) ACCESSORS (const char *const *, name, NAME, strings, NULL)
 
+#define DOUBLES(name, NAME, length) \
+  double * \
+  reformer_config_get_##name (ReformerConfig *self, \
+                              gsize          *length) \
+  { \
+    g_return_val_if_fail (REFORMER_IS_CONFIG (self), NULL); \
+    if (length != NULL) \
+      *length = self->name.n; \
+    return self->name.n > 0 ? g_memdup2 (self->name.values, self->name.n * sizeof (double)) : NULL; \
+  } \
+  void \
+  reformer_config_set_##name (ReformerConfig *self, \
+                              const double   *name, \
+                              gsize           length) \
+  { \
+    g_return_if_fail (REFORMER_IS_CONFIG (self)); \
+    g_return_if_fail (length == 0 || name != NULL); \
+    reformer_config_change_doubles (self, REFORMER_CONFIG_##NAME, name, length); \
+  }
+
 #define INTEGERS(name, NAME, n) \
   int * \
   reformer_config_get_##name (ReformerConfig *self, \

@@ -46,6 +46,7 @@ const ReformerConfigField reformer_config_fields[REFORMER_CONFIG_N_FIELDS] = {
   FIELD (NUM_LABELS, "num-labels", NULL, INT, num_labels, 2, FALSE),
   FIELD (PROBLEM_TYPE, "problem-type", NULL, STRING, problem_type, 0, TRUE),
   FIELD (CLASSIFIER_DROPOUT, "classifier-dropout", "classifier_dropout", DOUBLE, classifier_dropout, -1, TRUE),
+  FIELD (CLASS_WEIGHTS, "class-weights", "class_weights", DOUBLES, class_weights, 0, TRUE),
   FIELD (CHUNK_SIZE_LM_HEAD, "chunk-size-lm-head", "chunk_size_lm_head", INT, chunk_size_lm_head, 0, FALSE),
   FIELD (TIE_WORD_EMBEDDINGS, "tie-word-embeddings", "tie_word_embeddings", BOOLEAN, tie_word_embeddings, FALSE, FALSE),
   FIELD (PAD_TOKEN_ID, "pad-token-id", "pad_token_id", INT, pad_token_id, 0, TRUE),
@@ -86,6 +87,9 @@ reformer_config_install_properties (GObjectClass  *object_class,
           break;
         case REFORMER_CONFIG_INTEGERS:
           properties[id] = g_param_spec_variant (field->name, NULL, NULL, G_VARIANT_TYPE ("ai"), NULL, flags);
+          break;
+        case REFORMER_CONFIG_DOUBLES:
+          properties[id] = g_param_spec_variant (field->name, NULL, NULL, G_VARIANT_TYPE ("ad"), NULL, flags);
           break;
         case REFORMER_CONFIG_ENUM:
         default:

@@ -64,6 +64,32 @@ count_layer (ReformerConfig *self,
   count->attention += 4 * size * pairs;
 }
 
+/* Of both streams side by side. */
+static double
+count_head (ReformerConfig *self,
+            gint64          length)
+{
+  const double hidden = reformer_config_get_hidden_size (self), labels = reformer_config_get_num_labels (self);
+
+  switch (reformer_config_get_head (self))
+    {
+    case REFORMER_HEAD_LANGUAGE:
+    case REFORMER_HEAD_MASKED_LANGUAGE:
+      return 4.0 * (double) length * hidden * reformer_config_get_vocab_size (self);
+    case REFORMER_HEAD_CLASSIFICATION:
+    case REFORMER_HEAD_REGRESSION:
+    case REFORMER_HEAD_MULTI_LABEL:
+      return 4.0 * hidden * hidden + 2.0 * hidden * labels;
+    case REFORMER_HEAD_SPANS:
+    case REFORMER_HEAD_TOKENS:
+    case REFORMER_HEAD_VALUES:
+      return 4.0 * (double) length * hidden * labels;
+    case REFORMER_HEAD_NONE:
+    default:
+      return 0;
+    }
+}
+
 /**
  * reformer_config_count_operations:
  * @self: a configuration
@@ -73,7 +99,7 @@ count_layer (ReformerConfig *self,
  *
  * Counts the floating point operations that one sequence needs, a multiplication and an addition being two.
  *
- * Counted are the matrix products: projections, feed-forward and language head (one product forward, two backward), the rotations that hash tokens to buckets (once),
+ * Counted are the matrix products: projections, feed-forward and head (one product forward, two backward), the rotations that hash tokens to buckets (once),
  * and attention (scores and values: two products forward, five backward, because the scores are computed again). Every query counts with every key of its window, masked
  * or not; a causal layer of one chunk, as full attention is, counts the keys up to the query. Where the stack is computed twice, its projections, feed-forward and attention count once more.
  * Norms, activations, embeddings, softmax, the loss, padding and the optimizer do not count.
@@ -101,8 +127,7 @@ reformer_config_count_operations (ReformerConfig *self,
   kinds = reformer_config_get_attn_layers (self);
   for (guint i = 0; i < reformer_config_get_n_layers (self); i++)
     count_layer (self, kinds[i], length, &count);
-  if (reformer_config_get_head (self) == REFORMER_HEAD_LANGUAGE)
-    count.head = 4.0 * (double) length * reformer_config_get_hidden_size (self) * reformer_config_get_vocab_size (self);
+  count.head = count_head (self, length);
 
   if (!gradients)
     return count.products + count.head + count.hash + count.attention;

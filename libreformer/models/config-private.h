@@ -25,6 +25,7 @@ typedef enum
   REFORMER_CONFIG_STRING,
   REFORMER_CONFIG_STRINGS,
   REFORMER_CONFIG_INTEGERS,
+  REFORMER_CONFIG_DOUBLES,
   REFORMER_CONFIG_ENUM,
 } ReformerConfigKind;
 
@@ -69,6 +70,7 @@ typedef enum
   REFORMER_CONFIG_NUM_LABELS,
   REFORMER_CONFIG_PROBLEM_TYPE,
   REFORMER_CONFIG_CLASSIFIER_DROPOUT,
+  REFORMER_CONFIG_CLASS_WEIGHTS,
   REFORMER_CONFIG_CHUNK_SIZE_LM_HEAD,
   REFORMER_CONFIG_TIE_WORD_EMBEDDINGS,
   REFORMER_CONFIG_PAD_TOKEN_ID,
@@ -95,6 +97,12 @@ typedef struct
   int   *values;
   gsize  n;
 } ReformerIntegers;
+
+typedef struct
+{
+  double *values;
+  gsize   n;
+} ReformerDoubles;
 
 struct _ReformerConfig
 {
@@ -126,6 +134,7 @@ struct _ReformerConfig
   int               num_labels;
   char             *problem_type;
   double            classifier_dropout;
+  ReformerDoubles   class_weights;
   int               chunk_size_lm_head;
   gboolean          tie_word_embeddings;
   int               pad_token_id, eos_token_id, bos_token_id;
@@ -166,6 +175,10 @@ void         reformer_config_change_strings     (ReformerConfig         *self,
 void         reformer_config_change_integers    (ReformerConfig         *self,
                                                  ReformerConfigId        id,
                                                  const int              *values,
+                                                 gsize                   n);
+void         reformer_config_change_doubles     (ReformerConfig         *self,
+                                                 ReformerConfigId        id,
+                                                 const double           *values,
                                                  gsize                   n);
 int         *reformer_config_dup_integers       (const ReformerIntegers *integers,
                                                  gsize                  *n);

@@ -56,6 +56,7 @@ read_null (ReformerConfig             *self,
     [REFORMER_CONFIG_STRING] = "text",
     [REFORMER_CONFIG_STRINGS] = "a list of texts",
     [REFORMER_CONFIG_INTEGERS] = "a list of integers",
+    [REFORMER_CONFIG_DOUBLES] = "a list of numbers",
     [REFORMER_CONFIG_ENUM] = "text",
   };
 
@@ -70,6 +71,32 @@ read_null (ReformerConfig             *self,
     reformer_config_change_double (self, id, -1);
   else if (field->kind == REFORMER_CONFIG_INTEGERS)
     reformer_config_change_integers (self, id, NULL, 0);
+  else if (field->kind == REFORMER_CONFIG_DOUBLES)
+    reformer_config_change_doubles (self, id, NULL, 0);
+
+  return TRUE;
+}
+
+static gboolean
+read_doubles (ReformerConfig    *self,
+              ReformerConfigId   id,
+              json_t            *object,
+              const char        *path,
+              GError           **error)
+{
+  const char *key = reformer_config_fields[id].key;
+  json_t *member = json_object_get (object, key);
+  g_autofree double *values = g_new (double, json_array_size (member) + 1);
+
+  if (!json_is_array (member))
+    return refuse (member, path, key, "a list of numbers or null", error);
+  for (gsize i = 0; i < json_array_size (member); i++)
+    {
+      if (!json_is_number (json_array_get (member, i)))
+        return refuse (member, path, key, "a list of numbers or null", error);
+      values[i] = json_number_value (json_array_get (member, i));
+    }
+  reformer_config_change_doubles (self, id, values, json_array_size (member));
 
   return TRUE;
 }
@@ -178,6 +205,8 @@ read_field (ReformerConfig    *self,
       }
     case REFORMER_CONFIG_INTEGERS:
       return read_integers (self, id, object, path, error);
+    case REFORMER_CONFIG_DOUBLES:
+      return read_doubles (self, id, object, path, error);
     case REFORMER_CONFIG_ENUM:
     default:
       return TRUE;

@@ -180,7 +180,7 @@ STRING (problem_type, PROBLEM_TYPE)
 /**
  * ReformerConfig:classifier-dropout:
  *
- * The dropout probability inside the classification head.
+ * The dropout probability inside the heads that classify sequences or tokens, or give numbers for a sequence.
  *
  * From 0 to below 1; -1 (null), the default, means [property@Config:hidden-dropout-prob].
  */
@@ -200,6 +200,35 @@ STRING (problem_type, PROBLEM_TYPE)
  * Sets the dropout probability inside the classification head.
  */
 DOUBLE (classifier_dropout, CLASSIFIER_DROPOUT)
+
+/**
+ * ReformerConfig:class-weights:
+ *
+ * How much each class counts in the loss, for data in which some classes are rare.
+ *
+ * A number of at least 0 for each of [property@Config:num-labels], of the heads `classification` and `tokens`: the loss is the sum of
+ * the targets' losses times the weights of their classes, divided by the sum of these weights. A class of weight 0 is no target. The
+ * empty list, the default, is 1 for each. The key in the file, `class_weights`, is one of this library; transformers keeps it and does
+ * nothing with it.
+ */
+/**
+ * reformer_config_get_class_weights:
+ * @self: a configuration
+ * @n_classes: (out) (optional): the length of the list
+ *
+ * Gets how much each class counts in the loss.
+ *
+ * Returns: (transfer full) (array length=n_classes) (nullable): the list; free with g_free()
+ */
+/**
+ * reformer_config_set_class_weights:
+ * @self: a configuration
+ * @class_weights: (array length=n_classes) (nullable): the list
+ * @n_classes: the length of the list
+ *
+ * Sets how much each class counts in the loss.
+ */
+DOUBLES (class_weights, CLASS_WEIGHTS, n_classes)
 
 /**
  * ReformerConfig:chunk-size-lm-head:

@@ -406,6 +406,31 @@ check_token (const char  *key,
 }
 
 static gboolean
+check_class_weights (ReformerConfig  *self,
+                     GError         **error)
+{
+  const ReformerDoubles *weights = &self->class_weights;
+  gboolean any = weights->n == 0;
+
+  if (weights->n == 0)
+    return TRUE;
+  if (self->head != REFORMER_HEAD_CLASSIFICATION && self->head != REFORMER_HEAD_TOKENS)
+    return refuse (error, "class_weights has %" G_GSIZE_FORMAT " numbers, none are wanted but for the heads classification and tokens", weights->n);
+  if (weights->n != (gsize) self->num_labels)
+    return refuse (error, "class_weights has %" G_GSIZE_FORMAT " numbers, one for each of %d classes (num_labels) is wanted", weights->n, self->num_labels);
+  for (gsize i = 0; i < weights->n; i++)
+    {
+      g_autofree char *text = number_text (weights->values[i]);
+
+      if (!isfinite (weights->values[i]) || weights->values[i] < 0 || weights->values[i] > (double) G_MAXFLOAT)
+        return refuse (error, "class_weights is %s for class %" G_GSIZE_FORMAT ", a number of at least 0 is wanted", text, i);
+      any = any || weights->values[i] > 0;
+    }
+
+  return any || refuse (error, "class_weights is 0 for every class, a number above 0 is wanted for one at least");
+}
+
+static gboolean
 check_head (ReformerConfig  *self,
             GError         **error)
 {
@@ -433,7 +458,8 @@ check_head (ReformerConfig  *self,
         return refuse (error, "problem_type is %s, %s or null is wanted for this head", text, reformer_config_problem_from_head (self->head));
     }
 
-  if (!check_token ("pad_token_id", self->pad_token_id, error) ||
+  if (!check_class_weights (self, error) ||
+      !check_token ("pad_token_id", self->pad_token_id, error) ||
       !check_token ("eos_token_id", self->eos_token_id, error) ||
       !check_token ("bos_token_id", self->bos_token_id, error))
     return FALSE;

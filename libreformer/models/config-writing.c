@@ -91,6 +91,16 @@ write_field (ReformerConfig   *self,
         return field->nullable && integers->n == 0 ? json_null () : write_integers (integers);
       }
 
+    case REFORMER_CONFIG_DOUBLES:
+      {
+        const ReformerDoubles *doubles = REFORMER_CONFIG_PLACE (self, field, ReformerDoubles);
+        json_t *list = doubles->n > 0 ? json_array () : json_null ();
+
+        for (gsize i = 0; i < doubles->n; i++)
+          json_array_append_new (list, double_or_null (doubles->values[i]));
+        return list;
+      }
+
     case REFORMER_CONFIG_ENUM:
     default:
       return json_null ();

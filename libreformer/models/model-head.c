@@ -161,7 +161,7 @@ reformer_head_rows_loss (ReformerModel *self,
 
   reformer_model_get_label_form (self, &form);
   if (form.kind == REFORMER_LABELS_CLASSES)
-    reformer_cross_entropy (run, outputs, width, reformer_at (input->labels, first), REFORMER_NOTHING, losses, count, width, scale);
+    reformer_cross_entropy (run, outputs, width, reformer_at (input->labels, first), reformer_span (input->weights), losses, count, width, scale);
   else
     reformer_value_loss (run, form.kind == REFORMER_LABELS_SQUARES ? REFORMER_VALUE_SQUARES : REFORMER_VALUE_LOGISTIC, outputs, width,
                          reformer_at (input->labels, first * (gsize) width), losses, count, width, scale);

@@ -11,6 +11,7 @@ reformer_input_clear (ReformerInput *input)
   g_clear_object (&input->ids);
   g_clear_object (&input->mask);
   g_clear_object (&input->labels);
+  g_clear_object (&input->weights);
 }
 
 static gint64

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "models/config-private.h"
 #include "models/model-private.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -46,7 +48,7 @@ reformer_model_get_label_form (ReformerModel     *self,
   const ReformerHead head = reformer_config_get_head (self->config);
   const int n_labels = reformer_config_get_num_labels (self->config);
 
-  *form = (ReformerLabelForm) { REFORMER_LABELS_CLASSES, TRUE, FALSE, 1, n_labels };
+  *form = (ReformerLabelForm) { REFORMER_LABELS_CLASSES, TRUE, FALSE, 1, n_labels, NULL };
   switch (head)
     {
     case REFORMER_HEAD_LANGUAGE:
@@ -55,19 +57,20 @@ reformer_model_get_label_form (ReformerModel     *self,
       form->classes = reformer_config_get_vocab_size (self->config);
       break;
     case REFORMER_HEAD_CLASSIFICATION:
-      form->of_tokens = FALSE;
+    case REFORMER_HEAD_TOKENS:
+      form->of_tokens = head == REFORMER_HEAD_TOKENS;
+      form->weights = self->config->class_weights.values;
       break;
     case REFORMER_HEAD_SPANS:
-      *form = (ReformerLabelForm) { REFORMER_LABELS_SPANS, FALSE, FALSE, 2, 0 };
+      *form = (ReformerLabelForm) { REFORMER_LABELS_SPANS, FALSE, FALSE, 2, 0, NULL };
       break;
     case REFORMER_HEAD_REGRESSION:
     case REFORMER_HEAD_VALUES:
-      *form = (ReformerLabelForm) { REFORMER_LABELS_SQUARES, head == REFORMER_HEAD_VALUES, FALSE, n_labels, 0 };
+      *form = (ReformerLabelForm) { REFORMER_LABELS_SQUARES, head == REFORMER_HEAD_VALUES, FALSE, n_labels, 0, NULL };
       break;
     case REFORMER_HEAD_MULTI_LABEL:
-      *form = (ReformerLabelForm) { REFORMER_LABELS_LOGISTIC, FALSE, FALSE, n_labels, 0 };
+      *form = (ReformerLabelForm) { REFORMER_LABELS_LOGISTIC, FALSE, FALSE, n_labels, 0, NULL };
       break;
-    case REFORMER_HEAD_TOKENS:
     case REFORMER_HEAD_NONE:
     default:
       break;
@@ -142,6 +145,7 @@ count_classes (const ReformerLabelForm  *form,
   for (gsize i = 0; i < n; i++)
     {
       const gint32 label = labels[i];
+      double weight;
 
       if ((form->shifted && i % (gsize) length == 0) || label == REFORMER_NO_TARGET)
         continue;
@@ -152,8 +156,9 @@ count_classes (const ReformerLabelForm  *form,
           g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "labels: %d at %s; wanted 0 to %d, or -100 for no target", label, place, form->classes - 1);
           return FALSE;
         }
-      targets->count++;
-      targets->weight[0]++;
+      weight = form->weights != NULL ? form->weights[label] : 1;
+      targets->count += weight > 0;
+      targets->weight[0] += weight;
     }
   return TRUE;
 }
@@ -172,6 +177,14 @@ count_numbers (const ReformerLabelForm  *form,
 
       if (isnan (label))
         continue;
+      /* what an integer other than 0 looks like as float32 */
+      if (label != 0 && fabsf (label) < FLT_MIN)
+        {
+          g_autofree char *place = place_of (form, i, length);
+
+          g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "labels: %g at %s, which is how an int32 looks as a float32; wanted float32", (double) label, place);
+          return FALSE;
+        }
       if (isinf (label) || (form->kind == REFORMER_LABELS_LOGISTIC && (label < 0 || label > 1)))
         {
           g_autofree char *place = place_of (form, i, length);
@@ -290,6 +303,23 @@ upload (ReformerRun             *run,
     reformer_run_write (run, reformer_span (input->labels), values, n);
 }
 
+static void
+upload_weights (ReformerRun             *run,
+                const ReformerLabelForm *form,
+                ReformerInput           *input)
+{
+  g_autofree float *weights = NULL;
+
+  if (form->weights == NULL)
+    return;
+  weights = g_new (float, form->classes);
+  for (int i = 0; i < form->classes; i++)
+    weights[i] = (float) form->weights[i];
+  input->weights = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 1, (gint64) form->classes);
+  if (input->weights != NULL)
+    reformer_run_write (run, reformer_span (input->weights), weights, form->classes);
+}
+
 const char *
 reformer_label_form_get_wanted (const ReformerLabelForm *form)
 {
@@ -321,6 +351,7 @@ reformer_model_read_labels (ReformerModel  *self,
       input->targets.count = reformer_label_form_get_n (&form, input->B, input->T0 - form.shifted);
       input->targets.weight[0] = (double) input->targets.count;
       upload (run, &form, NULL, input);
+      upload_weights (run, &form, input);
       return;
     }
   values = reformer_input_host_array (run, reformer_tensor_get_n_elements (labels));
@@ -341,6 +372,8 @@ reformer_model_read_labels (ReformerModel  *self,
     reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "labels: no target among %d rows of %d; wanted %s", input->B, input->T0, reformer_label_form_get_wanted (&form));
   if (reformer_run_ok (run))
     upload (run, &form, values, input);
+  if (reformer_run_ok (run))
+    upload_weights (run, &form, input);
 }
 
 ReformerTensor *
@@ -355,7 +388,7 @@ reformer_model_new_labels (ReformerModel   *self,
   ReformerLabelForm form;
 
   reformer_model_get_label_form (self, &form);
-  if (form.shifted || self->head == NULL)
+  if (form.shifted || reformer_config_get_head (self->config) == REFORMER_HEAD_NONE)
     return g_object_ref (tokens);
   size[n++] = shape[0];
   if (form.of_tokens)

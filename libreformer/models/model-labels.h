@@ -39,6 +39,7 @@ typedef struct
   gboolean           shifted;   /* token t predicts the label of t + 1 */
   int                width;     /* labels of a token or sequence */
   int                classes;
+  const double      *weights;   /* of the classes, borrowed from the configuration; NULL: all 1 */
 } ReformerLabelForm;
 
 /* The model must be built, and have a head. */

@@ -63,6 +63,7 @@ typedef struct
   ReformerTensor *ids;    /* int32 [B, T] */
   ReformerTensor *mask;   /* uint8 [B, T]; NULL: nothing is masked */
   ReformerTensor *labels; /* int32 or float32 [B, width], or [B, T, width] at the position that is to predict them; NULL without labels */
+  ReformerTensor *weights; /* float32 [classes]; NULL: all 1 */
   ReformerTargets targets; /* among the labels */
   ReformerTargets total;   /* what the gradients are a mean over */
 } ReformerInput;

@@ -14,8 +14,8 @@
  * The properties have transformers' names, meanings and defaults (release 5.23.0), so that a `config.json` of either side is one of the
  * other. A null of the file is -1 for a number and the empty list for a list, where a property says so.
  *
- * Lists of integers are properties of type `ai` ([type@GLib.Variant]); Python and JavaScript take plain lists for them, C and Vala have
- * setters with arrays.
+ * Lists of numbers are properties of type `ai` or `ad` ([type@GLib.Variant]); Python and JavaScript take plain lists for them, C and Vala
+ * have setters with arrays.
  *
  * Any value can be set, in any order. [method@Config.validate] says whether all of them together make a model, and if not which one
  * does not fit and what would. A model copies its configuration.
@@ -47,6 +47,8 @@ reformer_config_finalize (GObject *object)
         g_strfreev (*REFORMER_CONFIG_PLACE (self, field, char **));
       else if (field->kind == REFORMER_CONFIG_INTEGERS)
         g_free (REFORMER_CONFIG_PLACE (self, field, ReformerIntegers)->values);
+      else if (field->kind == REFORMER_CONFIG_DOUBLES)
+        g_free (REFORMER_CONFIG_PLACE (self, field, ReformerDoubles)->values);
     }
 
   json_decref (self->kept);
@@ -97,6 +99,13 @@ reformer_config_get_property (GObject    *object,
         g_value_set_variant (value, g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, integers->values, integers->n, sizeof (int)));
         break;
       }
+    case REFORMER_CONFIG_DOUBLES:
+      {
+        const ReformerDoubles *doubles = REFORMER_CONFIG_PLACE (self, field, ReformerDoubles);
+
+        g_value_set_variant (value, g_variant_new_fixed_array (G_VARIANT_TYPE_DOUBLE, doubles->values, doubles->n, sizeof (double)));
+        break;
+      }
     case REFORMER_CONFIG_ENUM:
       g_value_set_enum (value, (int) self->head);
       break;
@@ -141,6 +150,15 @@ reformer_config_set_property (GObject      *object,
         const int *values = variant != NULL ? g_variant_get_fixed_array (variant, &n, sizeof (int)) : NULL;
 
         reformer_config_change_integers (self, id, values, n);
+        break;
+      }
+    case REFORMER_CONFIG_DOUBLES:
+      {
+        GVariant *variant = g_value_get_variant (value);
+        gsize n = 0;
+        const double *values = variant != NULL ? g_variant_get_fixed_array (variant, &n, sizeof (double)) : NULL;
+
+        reformer_config_change_doubles (self, id, values, n);
         break;
       }
     case REFORMER_CONFIG_ENUM:
@@ -322,6 +340,24 @@ reformer_config_change_integers (ReformerConfig   *self,
   g_object_notify_by_pspec (G_OBJECT (self), properties[id]);
 }
 
+void
+reformer_config_change_doubles (ReformerConfig   *self,
+                                ReformerConfigId  id,
+                                const double     *values,
+                                gsize             n)
+{
+  ReformerDoubles *place = REFORMER_CONFIG_PLACE (self, &reformer_config_fields[id], ReformerDoubles);
+  g_autofree double *old = NULL;
+
+  if (n == place->n && (n == 0 || memcmp (place->values, values, n * sizeof (double)) == 0))
+    return;
+
+  old = place->values;
+  place->values = n > 0 ? g_memdup2 (values, n * sizeof (double)) : NULL;
+  place->n = n;
+  g_object_notify_by_pspec (G_OBJECT (self), properties[id]);
+}
+
 int *
 reformer_config_dup_integers (const ReformerIntegers *integers,
                               gsize                  *n)
@@ -420,6 +456,13 @@ reformer_config_equal (ReformerConfig *self,
             const ReformerIntegers *i = a, *j = b;
 
             same = i->n == j->n && (i->n == 0 || memcmp (i->values, j->values, i->n * sizeof (int)) == 0);
+            break;
+          }
+        case REFORMER_CONFIG_DOUBLES:
+          {
+            const ReformerDoubles *i = a, *j = b;
+
+            same = i->n == j->n && (i->n == 0 || memcmp (i->values, j->values, i->n * sizeof (double)) == 0);
             break;
           }
         case REFORMER_CONFIG_BOOLEAN:

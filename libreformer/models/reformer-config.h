@@ -258,6 +258,13 @@ REFORMER_AVAILABLE_IN_1_0
 void                reformer_config_set_classifier_dropout               (ReformerConfig      *self,
                                                                           double               classifier_dropout);
 REFORMER_AVAILABLE_IN_1_0
+double             *reformer_config_get_class_weights                    (ReformerConfig      *self,
+                                                                          gsize               *n_classes);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_class_weights                    (ReformerConfig      *self,
+                                                                          const double        *class_weights,
+                                                                          gsize                n_classes);
+REFORMER_AVAILABLE_IN_1_0
 int                 reformer_config_get_chunk_size_lm_head               (ReformerConfig      *self);
 REFORMER_AVAILABLE_IN_1_0
 void                reformer_config_set_chunk_size_lm_head               (ReformerConfig      *self,

@@ -23,7 +23,11 @@ G_BEGIN_DECLS
  * @REFORMER_HEAD_VALUES: numbers for each token `[B, T, labels]` (`ReformerForValues`, a name of this library)
  * @REFORMER_HEAD_NONE: no head: the last hidden state `[B, T, 2H]` (`ReformerModel`)
  *
- * What a model puts on top of its stack, and with it which loss it has.
+ * What a model puts on top of its stack, and with it which loss it has: [method@Model.compute_gradients] says what labels each wants.
+ *
+ * All read the last hidden state, both streams side by side. The heads of sequences take that of the first token, through a dense layer of H, tanh, and another layer
+ * (`classifier.dense`, `classifier.out_proj`), with [property@Config:classifier-dropout] before each. The heads of tokens are one layer: `lm_head.decoder` with the bias `lm_head.bias`,
+ * `qa_outputs`, `classifier` (`tokens`, with the dropout before it) and `value_outputs` (`values`).
  */
 typedef enum
 {

@@ -577,7 +577,8 @@ forward (ReformerModel   *self,
  * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
  * @error: return location for an error
  *
- * Computes the head's output: for a language model the logits, float32 `[B, T, V]`; without a head the last hidden state. Dropout is off.
+ * Computes the head's output, float32 in the shape that [enum@Head] names: for a language model the logits `[B, T, V]`, for a classifier of sequences `[B, labels]`;
+ * without a head the last hidden state. Dropout is off.
  *
  * Returns: (transfer full): the output, or %NULL with @error set: [error@ModelError] for input that does not fit, [error@DeviceError]
  */
@@ -683,7 +684,7 @@ loss (ReformerModel   *self,
  *
  * Computes the mean loss. Dropout is off.
  *
- * Returns: the loss in nats, or NaN with @error set
+ * Returns: the loss, or NaN with @error set
  */
 double
 reformer_model_compute_loss (ReformerModel   *self,
@@ -705,14 +706,26 @@ reformer_model_compute_loss (ReformerModel   *self,
  * @self: a model
  * @tokens: int32 `[B, T]`
  * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
- * @labels: int32 `[B, T]`; for a causal language model the tokens themselves: position t predicts label t + 1; -100 is no target
+ * @labels: what the head should say, see below
  * @error: return location for an error
  *
  * Computes the mean loss over all targets, and overwrites the gradients of all trainable parameters. With [property@Model:training] dropout is on.
  *
+ * Labels and loss of each [enum@Head]; a last dimension of 1 may be left out:
+ *
+ * - `language`: int32 `[B, T]`, the tokens themselves; position t predicts label t + 1. Cross-entropy in nats; -100 is no target.
+ * - `masked-language`, `tokens`: int32 `[B, T]`, the class of position t itself; the same.
+ * - `classification`: int32 `[B]`; the same.
+ * - `regression`: float32 `[B, labels]`, and `values`: float32 `[B, T, labels]`, at position t what is wanted there. Mean squared error; NaN is no target.
+ * - `multi-label`: float32 `[B, labels]`, 1 where a class is there and 0 where it is not, or between. Binary cross-entropy of each in nats; NaN is no target.
+ * - `spans`: int32 `[B, 2]`, the positions of an answer's first and last token. Half the sum of two means, of where answers begin and where they end: cross-entropy over the positions
+ *   that are not masked. As in transformers a position below 0 counts as 0, and one of T or more is no target; nor is -100, or a position that is masked.
+ *
+ * Every target counts the same, but for [property@Config:class-weights]. Whether a token is masked does not make its label less of a target.
+ *
  * After an error the gradients are undefined; parameters and [property@Model:sequence] are as they were.
  *
- * Returns: the loss in nats, or NaN with @error set: [error@ModelError] for input that does not fit, [error@DeviceError]
+ * Returns: the loss, or NaN with @error set: [error@ModelError] for input that does not fit, [error@DeviceError]
  */
 double
 reformer_model_compute_gradients (ReformerModel   *self,

@@ -41,6 +41,7 @@ static const ToolPropertyHelp helps[] = {
   { "num-labels", "N", "outputs of the heads that classify" },
   { "problem-type", "NAME", "transformers' name for what a classifier learns" },
   { "classifier-dropout", "P", "dropout of the classifier; -1: that of the layers" },
+  { "class-weights", "X,...", "how much each class counts in the loss; empty: 1" },
   { "chunk-size-lm-head", "N", "kept for transformers, changes nothing here" },
   { "tie-word-embeddings", NULL, "one matrix for embeddings and logits" },
   { "pad-token-id", "N", "id of padding; -1: none" },

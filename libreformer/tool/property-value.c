@@ -12,6 +12,12 @@ is_ints (GParamSpec *pspec)
   return G_IS_PARAM_SPEC_VARIANT (pspec) && g_variant_type_equal (G_PARAM_SPEC_VARIANT (pspec)->type, G_VARIANT_TYPE ("ai"));
 }
 
+static gboolean
+is_doubles (GParamSpec *pspec)
+{
+  return G_IS_PARAM_SPEC_VARIANT (pspec) && g_variant_type_equal (G_PARAM_SPEC_VARIANT (pspec)->type, G_VARIANT_TYPE ("ad"));
+}
+
 gboolean
 tool_property_is_option (GParamSpec *pspec)
 {
@@ -19,7 +25,7 @@ tool_property_is_option (GParamSpec *pspec)
     return FALSE;
   return G_IS_PARAM_SPEC_BOOLEAN (pspec) || G_IS_PARAM_SPEC_INT (pspec) || G_IS_PARAM_SPEC_UINT (pspec) || G_IS_PARAM_SPEC_INT64 (pspec) ||
          G_IS_PARAM_SPEC_UINT64 (pspec) || G_IS_PARAM_SPEC_DOUBLE (pspec) || G_IS_PARAM_SPEC_ENUM (pspec) || G_IS_PARAM_SPEC_STRING (pspec) ||
-         pspec->value_type == G_TYPE_STRV || is_ints (pspec);
+         pspec->value_type == G_TYPE_STRV || is_ints (pspec) || is_doubles (pspec);
 }
 
 /* ---- Ranges ---- */
@@ -95,6 +101,8 @@ tool_property_describe (GParamSpec *pspec)
     return describe_enum (G_PARAM_SPEC_ENUM (pspec));
   if (G_IS_PARAM_SPEC_BOOLEAN (pspec))
     return g_strdup ("true or false");
+  if (is_doubles (pspec))
+    return g_strdup ("a list of numbers such as 1,2.5");
   return g_strdup (is_ints (pspec) ? "a list of whole numbers such as 128,128" : pspec->value_type == G_TYPE_STRV ? "a list such as local,lsh" : "a text");
 }
 
@@ -126,17 +134,45 @@ parse_whole (GParamSpec *pspec,
 }
 
 static gboolean
+read_number (const char *text,
+             double     *number)
+{
+  char *end = NULL;
+
+  /* strtod() would also take blanks, hexadecimals, infinity and NaN */
+  *number = text[0] != '\0' && strspn (text, "0123456789.+-eE") == strlen (text) ? g_ascii_strtod (text, &end) : 0;
+  return end != NULL && *end == '\0' && isfinite (*number);
+}
+
+static gboolean
 parse_double (GParamSpecDouble *pspec,
               const char       *text,
               GValue           *value)
 {
-  char *end = NULL;
-  /* strtod() would also take blanks, hexadecimals, infinity and NaN */
-  const double number = text[0] != '\0' && strspn (text, "0123456789.+-eE") == strlen (text) ? g_ascii_strtod (text, &end) : 0;
+  double number;
 
-  if (end == NULL || *end != '\0' || !isfinite (number) || number < pspec->minimum || number > pspec->maximum)
+  if (!read_number (text, &number) || number < pspec->minimum || number > pspec->maximum)
     return FALSE;
   g_value_set_double (value, number);
+  return TRUE;
+}
+
+static gboolean
+parse_doubles (const char *text,
+               GValue     *value)
+{
+  g_auto (GStrv) parts = g_strsplit (text, ",", -1); /* of "": none */
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("ad"));
+
+  for (guint i = 0; parts[i] != NULL; i++)
+    {
+      double number;
+
+      if (!read_number (g_strstrip (parts[i]), &number))
+        return FALSE;
+      g_variant_builder_add (&builder, "d", number);
+    }
+  g_value_set_variant (value, g_variant_builder_end (&builder));
   return TRUE;
 }
 
@@ -207,6 +243,8 @@ tool_property_parse (GParamSpec *pspec,
     return parse_enum (G_PARAM_SPEC_ENUM (pspec), text, value);
   if (is_ints (pspec))
     return parse_ints (text, value);
+  if (is_doubles (pspec))
+    return parse_doubles (text, value);
   if (pspec->value_type == G_TYPE_STRV)
     return parse_list (text, value);
   if (!G_IS_PARAM_SPEC_STRING (pspec))
@@ -247,6 +285,22 @@ format_double (double number)
   return g_strdup (text);
 }
 
+static char *
+format_doubles (GVariant *list)
+{
+  GString *text = g_string_new (NULL);
+  gsize n = 0;
+  const double *numbers = list != NULL ? g_variant_get_fixed_array (list, &n, sizeof (double)) : NULL;
+
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autofree char *number = format_double (numbers[i]);
+
+      g_string_append_printf (text, "%s%s", i > 0 ? "," : "", number);
+    }
+  return g_string_free (text, FALSE);
+}
+
 char *
 tool_property_format (GParamSpec   *pspec,
                       const GValue *value)
@@ -267,6 +321,8 @@ tool_property_format (GParamSpec   *pspec,
     return g_strdup (g_enum_get_value (G_PARAM_SPEC_ENUM (pspec)->enum_class, g_value_get_enum (value))->value_nick);
   if (is_ints (pspec))
     return format_ints (g_value_get_variant (value));
+  if (is_doubles (pspec))
+    return format_doubles (g_value_get_variant (value));
   if (pspec->value_type == G_TYPE_STRV)
     return g_value_get_boxed (value) != NULL ? g_strjoinv (",", g_value_get_boxed (value)) : g_strdup ("");
   return g_value_dup_string (value);

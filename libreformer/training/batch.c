@@ -29,7 +29,7 @@ reformer_batch_start (ReformerBatch  *batch,
   ReformerLabelForm form;
 
   reformer_model_get_label_form (model, &form);
-  if (batch->tokens == NULL || batch->capacity != capacity || batch->length != length || memcmp (&batch->form, &form, sizeof form) != 0)
+  if (batch->tokens == NULL || batch->capacity != capacity || batch->length != length)
     {
       reformer_batch_clear (batch);
       batch->tokens = g_try_new (gint32, n);
@@ -43,8 +43,8 @@ reformer_batch_start (ReformerBatch  *batch,
         }
       batch->capacity = capacity;
       batch->length = length;
-      batch->form = form;
     }
+  batch->form = form;
   batch->pad = CLAMP (reformer_config_get_pad_token_id (model->config), 0, reformer_config_get_vocab_size (model->config) - 1);
   batch->rows = 0;
   batch->targets = (ReformerTargets) { 0 };

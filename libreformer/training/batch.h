@@ -29,7 +29,7 @@ void     reformer_batch_clear  (ReformerBatch    *batch);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ReformerBatch, reformer_batch_clear)
 
-/* Makes room for samples as the model takes them, where there is not enough, and takes all rows out. */
+/* Makes room for samples as the model, always the same, takes them, where there is not enough, and takes all rows out. */
 gboolean reformer_batch_start  (ReformerBatch    *batch,
                                 ReformerModel    *model,
                                 int               capacity,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What introspection cannot say about Reformer in JavaScript: typed arrays, promises, arrays where properties are lists of integers, and an error for every value that
+// What introspection cannot say about Reformer in JavaScript: typed arrays, promises, arrays where properties are lists of numbers, and an error for every value that
 // does not fit a property.
 'use strict';
 
@@ -66,11 +66,11 @@ function fromArray(device, array, shape) {
 
 // ---- Properties ----
 
-// Lists of integers, which C has as variants.
-const INTEGER_LISTS = {
-    ReformerConfig: ['axial-pos-shape', 'axial-pos-embds-dim', 'num-buckets'],
-    ReformerAxialPosition: ['shape', 'dims'],
-    ReformerLshAttention: ['num-buckets'],
+// Lists of numbers, which C has as variants: their types.
+const LISTS = {
+    ReformerConfig: {'axial-pos-shape': 'ai', 'axial-pos-embds-dim': 'ai', 'num-buckets': 'ai', 'class-weights': 'ad'},
+    ReformerAxialPosition: {shape: 'ai', dims: 'ai'},
+    ReformerLshAttention: {'num-buckets': 'ai'},
 };
 
 const INTEGERS = {
@@ -90,24 +90,27 @@ function show(value) {
     return Array.isArray(value) ? `[${value.map(show).join(', ')}]` : `${value}`;
 }
 
-function toVariant(what, value) {
+function toVariant(what, type, value) {
+    const wanted = type === 'ai' ? 'integers' : 'numbers';
     if (value instanceof GLib.Variant) {
-        if (value.get_type_string() !== 'ai')
-            throw new TypeError(`${what}: ${value.print(true)}; wanted an array of integers`);
+        if (value.get_type_string() !== type)
+            throw new TypeError(`${what}: ${value.print(true)}; wanted an array of ${wanted}`);
         return value;
     }
     if (value === null)
-        return new GLib.Variant('ai', []);
+        return new GLib.Variant(type, []);
     if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && value.length !== undefined))
-        throw new TypeError(`${what}: ${show(value)}; wanted an array of integers`);
+        throw new TypeError(`${what}: ${show(value)}; wanted an array of ${wanted}`);
     const numbers = Array.from(value);
     numbers.forEach((number, i) => {
-        if (!Number.isInteger(number))
+        if (type === 'ad' && typeof number !== 'number')
+            throw new TypeError(`${what}: ${show(number)} at index ${i}; wanted a number`);
+        if (type === 'ai' && !Number.isInteger(number))
             throw new TypeError(`${what}: ${show(number)} at index ${i}; wanted an integer`);
-        if (number !== (number | 0))
+        if (type === 'ai' && number !== (number | 0))
             throw new RangeError(`${what}: ${number} at index ${i}; wanted -2147483648 to 2147483647`);
     });
-    return new GLib.Variant('ai', numbers);
+    return new GLib.Variant(type, numbers);
 }
 
 // GObject only warns of a number beyond its limits, and takes another one.
@@ -146,8 +149,9 @@ function checkStrings(what, value) {
 // The value as GObject wants it, or an error that names the property, the value and what is wanted.
 function convert(what, pspec, value) {
     const type = pspec.value_type;
-    if (INTEGER_LISTS[pspec.owner_type.name]?.includes(pspec.name))
-        return toVariant(what, value);
+    const list = LISTS[pspec.owner_type.name]?.[pspec.name];
+    if (list !== undefined)
+        return toVariant(what, list, value);
     if (type.name in INTEGERS) {
         checkInteger(what, pspec, value);
     } else if (type.name === 'gdouble') {
@@ -193,7 +197,7 @@ function nativeProperty(prototype, name) {
 }
 
 function addAccessors(class_, pspec) {
-    const list = INTEGER_LISTS[pspec.owner_type.name]?.includes(pspec.name);
+    const list = LISTS[pspec.owner_type.name]?.[pspec.name] !== undefined;
     for (const name of spellings(pspec.name)) {
         const native = nativeProperty(class_.prototype, name);
         if (native?.get === undefined)
@@ -217,7 +221,7 @@ function addAccessors(class_, pspec) {
 // The functions set_x(), which go around the accessors.
 function checkSetter(class_, pspec) {
     const name = `set_${pspec.name.replace(/-/g, '_')}`;
-    if (INTEGER_LISTS[pspec.owner_type.name]?.includes(pspec.name) || typeof class_.prototype[name] !== 'function')
+    if (LISTS[pspec.owner_type.name]?.[pspec.name] !== undefined || typeof class_.prototype[name] !== 'function')
         return;
     const native = class_.prototype[name];
     class_.prototype[name] = function (value) {
@@ -347,7 +351,7 @@ const TAKEN = {
     AxialPosition: {new: 'device, shape:integers, dims:integers'},
     Config: {
         choose_axial_shape: 'length:integer, axes:integer', count_operations: 'length:integer, gradients:boolean, keep', set_axial_pos_shape: 'axial_pos_shape:integers',
-        set_axial_pos_embds_dim: 'axial_pos_embds_dim:integers', set_num_buckets: 'num_buckets:integers',
+        set_axial_pos_embds_dim: 'axial_pos_embds_dim:integers', set_num_buckets: 'num_buckets:integers', set_class_weights: 'class_weights:numbers',
     },
     Dataset: {count_samples: 'length:integer', read_sample: 'index:integer, length:integer'},
     Embedding: {new: 'device, vocab_size:integer, hidden_size:integer'},
@@ -379,19 +383,21 @@ const TAKEN = {
     Trainer: {train: 'n_steps:integer, cancellable', train_async: 'n_steps:integer, cancellable, callback'},
 };
 
-function checkIntegers(what, value) {
+// kind: integer or number
+function checkList(what, kind, value) {
     if (value === null || value === undefined)
         return;
     if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && value.length !== undefined))
-        throw new TypeError(`${what}: ${show(value)}; wanted an array of integers`);
-    const wrong = value.findIndex(item => !isInteger(item));
+        throw new TypeError(`${what}: ${show(value)}; wanted an array of ${kind}s`);
+    const [fits, wanted] = KINDS[kind];
+    const wrong = value.findIndex(item => !fits(item));
     if (wrong >= 0)
-        throw new TypeError(`${what}: ${show(value[wrong])} at index ${wrong}; wanted an integer`);
+        throw new TypeError(`${what}: ${show(value[wrong])} at index ${wrong}; wanted ${wanted}`);
 }
 
 function checkKind(what, kind, value) {
-    if (kind === 'integers') {
-        checkIntegers(what, value);
+    if (kind === 'integers' || kind === 'numbers') {
+        checkList(what, kind.slice(0, -1), value);
         return;
     }
     const [fits, wanted, describe] = KINDS[kind];

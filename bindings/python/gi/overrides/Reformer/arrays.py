@@ -197,6 +197,14 @@ def as_elements(value, what, dtype=DType.INT32):
     return GLib.Bytes.new(read_array(value, what, dtype=dtype)[0].tobytes() if len(value) > 0 else b'')
 
 
+def as_labels(value, what):
+    """Labels as bytes: classes and positions are int32, numbers with a fraction float32."""
+    if isinstance(value, (bytes, bytearray, memoryview, GLib.Bytes, str, dict, set)) or not hasattr(value, '__len__'):
+        return as_elements(value, what)
+    fractions = len(value) > 0 and read_array(value, what)[0].dtype.kind == 'f'
+    return as_elements(value, what, DType.FLOAT32 if fractions else DType.INT32)
+
+
 _tensor_new_from_bytes = Tensor.new_from_bytes
 _tensor_upload = Tensor.upload
 

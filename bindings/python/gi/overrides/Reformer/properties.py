@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Properties: as attributes, lists of integers as lists, and an exception for every value that does not fit.
+"""Properties: as attributes, lists of numbers as lists, and an exception for every value that does not fit.
 
 GObject cuts numbers short or only warns, and its messages do not say what is wanted; so values are looked at here before it gets them, whichever way they are
 set: by the constructor, as an attribute, by `props`, by set_property() or by the function of their name.
@@ -11,13 +11,13 @@ import operator
 
 from gi.repository import Gio, GLib, GObject
 
-from .arrays import DType, RangeError, Reformer, Tensor, as_elements, make_tensor
+from .arrays import DType, RangeError, Reformer, Tensor, as_elements, as_labels, make_tensor
 
-# Lists of integers, which C has as variants.
+# Lists of numbers, which C has as variants: their types.
 _LISTS = {
-    'Config': ('axial_pos_shape', 'axial_pos_embds_dim', 'num_buckets'),
-    'AxialPosition': ('shape', 'dims'),
-    'LshAttention': ('num_buckets',),
+    'Config': {'axial_pos_shape': 'ai', 'axial_pos_embds_dim': 'ai', 'num_buckets': 'ai', 'class_weights': 'ad'},
+    'AxialPosition': {'shape': 'ai', 'dims': 'ai'},
+    'LshAttention': {'num_buckets': 'ai'},
 }
 
 _INTEGERS = (GObject.TYPE_INT, GObject.TYPE_UINT, GObject.TYPE_INT64, GObject.TYPE_UINT64)
@@ -32,27 +32,33 @@ _FILE = Gio.File
 # ---- Values that fit ----
 
 
-def _to_variant(what, value):
+def _to_item(what, type, item, i):
+    if type == 'ad':
+        if isinstance(item, (str, bytes)) or not hasattr(item, '__float__') and not hasattr(item, '__index__'):
+            raise TypeError('%s: %r at index %d; wanted a number' % (what, item, i))
+        return float(item)
+    try:
+        number = operator.index(item)
+    except TypeError:
+        raise TypeError('%s: %r at index %d; wanted an integer' % (what, item, i)) from None
+    if not -2**31 <= number < 2**31:
+        raise RangeError('%s: %d at index %d; wanted -2147483648 to 2147483647' % (what, number, i))
+    return number
+
+
+def _to_variant(what, type, value):
+    wanted = 'a list of integers' if type == 'ai' else 'a list of numbers'
     if isinstance(value, GLib.Variant):
-        if value.get_type_string() != 'ai':
-            raise TypeError('%s: %s; wanted a list of integers' % (what, value.print_(True)))
+        if value.get_type_string() != type:
+            raise TypeError('%s: %s; wanted %s' % (what, value.print_(True), wanted))
         return value
     if isinstance(value, (str, bytes)):
-        raise TypeError('%s: %r; wanted a list of integers' % (what, value))
+        raise TypeError('%s: %r; wanted %s' % (what, value, wanted))
     try:
         items = [] if value is None else list(value)
     except TypeError:
-        raise TypeError('%s: %r; wanted a list of integers' % (what, value)) from None
-    numbers = []
-    for i, item in enumerate(items):
-        try:
-            number = operator.index(item)
-        except TypeError:
-            raise TypeError('%s: %r at index %d; wanted an integer' % (what, item, i)) from None
-        if not -2**31 <= number < 2**31:
-            raise RangeError('%s: %d at index %d; wanted -2147483648 to 2147483647' % (what, number, i))
-        numbers.append(number)
-    return GLib.Variant('ai', numbers)
+        raise TypeError('%s: %r; wanted %s' % (what, value, wanted)) from None
+    return GLib.Variant(type, [_to_item(what, type, item, i) for i, item in enumerate(items)])
 
 
 def _from_variant(value):
@@ -146,9 +152,9 @@ def _convert(object, pspec, value, device=None):
     if not pspec.owner_type.name.startswith('Reformer'):
         return value  # a property that a program made
     if pspec.owner_type.name == 'ReformerSample':
-        return as_elements(value, what, DType.UINT8 if name == 'mask' else DType.INT32)
+        return as_labels(value, what) if name == 'labels' else as_elements(value, what, DType.UINT8 if name == 'mask' else DType.INT32)
     if name in _LISTS.get(pspec.owner_type.name[8:], ()):
-        return _to_variant(what, value)
+        return _to_variant(what, _LISTS[pspec.owner_type.name[8:]][name], value)
     if kind in _INTEGERS:
         return _to_integer(what, pspec, value)
     if kind == GObject.TYPE_DOUBLE:
@@ -204,7 +210,7 @@ def _check_set(object, pspec, value):
 
 
 class _Props:
-    """The properties of an object: lists of integers as lists, and values looked at before they are set."""
+    """The properties of an object: lists of numbers as lists, and values looked at before they are set."""
 
     def __init__(self, object, props):
         self.__dict__.update(_object=object, _props=props)

@@ -4,7 +4,7 @@
 from gi.repository import Gio
 
 from .arguments import replace
-from .arrays import DType, Reformer, as_bytes, as_elements
+from .arrays import DType, Reformer, as_bytes, as_elements, as_labels
 
 Generator = Reformer.Generator
 Piece = Reformer.Piece
@@ -35,7 +35,7 @@ def _new_pieces(bytes):
 
 
 def _new_sample(tokens, mask=None, labels=None):
-    return _sample_new(as_elements(tokens, 'tokens'), as_elements(mask, 'mask', DType.UINT8), as_elements(labels, 'labels'))
+    return _sample_new(as_elements(tokens, 'tokens'), as_elements(mask, 'mask', DType.UINT8), as_labels(labels, 'labels'))
 
 
 replace(Tokenizer, 'encode', _encode)
