@@ -261,6 +261,7 @@ test_configs (void)
     { "pad-token-id", 40, CONFIG, "pad_token_id is 40", "below 40", "" },
     { "is-decoder", FALSE, CONFIG, "is_decoder is false", "true is wanted", "language head" },
     { "head", REFORMER_HEAD_MASKED_LANGUAGE, CONFIG, "is_decoder is true", "false is wanted", "masked language head" },
+    { "num-labels", 0, CONFIG, "num_labels is 0", "1 or more is wanted", "" },
   };
   static const struct
   {

@@ -135,7 +135,9 @@ def test_samples():
     assert elements(Reformer.Sample.new_from_ids([4, 5]).get_tokens()) == [4, 5]
     raises(ValueError, ['tokens', '2147483648'], Reformer.Sample, tokens=[2 ** 31])
     raises(ValueError, ['mask', '300'], Reformer.Sample, tokens=[1], mask=[300])
-    raises(TypeError, ['labels', 'wanted integers'], Reformer.Sample, tokens=[1], labels=[0.5])
+    raises(TypeError, ['labels', 'wanted floating point, integers'], Reformer.Sample, tokens=[1], labels=['a'])
+    for made in [Reformer.Sample(tokens=[1], labels=[0.5, 2]), Reformer.Sample.new([1], None, numpy.array([0.5, 2]))]:
+        assert numpy.frombuffer(made.get_labels().get_data(), numpy.float32).tolist() == [0.5, 2]
 
 
 def test_dataset():

@@ -106,6 +106,9 @@ run('gjs', {
         same(made.num_buckets, []);
         made.num_buckets = new GLib.Variant('ai', [6]);
         same(made.numBuckets, [6]);
+        made.classWeights = [1, 2.5];
+        same(made.class_weights, made.get_class_weights());
+        throws(["'a' at index 1", 'a number'], () => made.set_class_weights([1, 'a']));
         same(new Reformer.AxialPosition({device, shape: [2, 3], dims: [4, 5]}).shape, [2, 3]);
         same(new Reformer.LshAttention({device, hiddenSize: 8, numBuckets: [4, 2]}).numBuckets, [4, 2]);
         check([...model.get_stack()].length === 8 && [...model.get_parameters()].length === 53 && [...new Reformer.DeviceList()].length > 0, 'lengths');

@@ -221,7 +221,7 @@ def test_closed():
     assert array.tolist() == [1, 2]
 
 
-def test_integer_lists():
+def test_lists():
     config = Reformer.Config(axial_pos_shape=[4, 16], axial_pos_embds_dim=(64, 192), num_buckets=None)
     assert config.axial_pos_shape == [4, 16] and config.axial_pos_embds_dim == [64, 192] and config.num_buckets == []
     config.num_buckets = numpy.array([4, 8])
@@ -232,6 +232,10 @@ def test_integer_lists():
     assert config.num_buckets == [2, 2]
     config.num_buckets = GLib.Variant('ai', [6])
     assert config.num_buckets == [6]
+    config.class_weights = [1, 2.5]
+    assert config.class_weights == config.get_class_weights() == [1, 2.5] and Reformer.Config(class_weights=numpy.array([0.5])).class_weights == [0.5]
+    raises(TypeError, ['class_weights', "'a'", 'index 1', 'a number'], setattr, config, 'class_weights', [1, 'a'])
+    raises(TypeError, ['class_weights', 'a list of numbers'], setattr, config, 'class_weights', GLib.Variant('ai', [1]))
     position = Reformer.AxialPosition(device=device, shape=[2, 3], dims=[4, 5])
     assert position.shape == [2, 3] and position.dims == [4, 5] and position.get_max_length() == 6
     layer = Reformer.LshAttention(device=device, hidden_size=8, num_buckets=[4, 2])

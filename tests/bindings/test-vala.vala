@@ -157,6 +157,8 @@ void add_right () {
     add ("lists", () => {
         var made = config ();
         check (made.num_buckets.length == 1 && made.axial_pos_embds_dim[1] == 24 && made.get_axial_pos_shape ().length == 2, "lists of integers");
+        made.class_weights = { 0.5, 2 };
+        check (made.class_weights.length == 2 && made.get_class_weights ()[1] == 2, "lists of numbers");
         int sum = 0;
         foreach (var size in made.axial_pos_embds_dim)
             sum += size;
