@@ -2,6 +2,8 @@
 /* Every head: its outputs, losses, gradients, labels; golden models hold those that transformers has too. */
 #include "models.h"
 
+#include <libreformer/files/reformer-file-error.h>
+
 #include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
@@ -615,6 +617,51 @@ test_saved (void)
     }
 }
 
+/* A language model's layers under another head, which starts as it would. */
+static void
+test_body (void)
+{
+  g_autoptr (ReformerConfig) config = test_config ("local,lsh");
+  g_autoptr (ReformerModel) language = reformer_model_new (device, config), other = NULL, fresh = NULL;
+  g_autofree char *path = g_dir_make_tmp ("heads-XXXXXX", NULL), *weights = g_build_filename (path, "model.safetensors", NULL), *json = g_build_filename (path, "config.json", NULL);
+  g_autoptr (GFile) folder = g_file_new_for_path (path);
+  g_autoptr (GPtrArray) parameters = NULL;
+  g_autoptr (GError) error = NULL;
+
+  reformer_model_set_seed (language, 5);
+  reformer_model_save (language, folder, NULL, &error);
+  g_assert_no_error (error);
+  g_object_set (config, "is-decoder", FALSE, "head", REFORMER_HEAD_CLASSIFICATION, NULL);
+  other = reformer_model_new (device, config);
+  fresh = reformer_model_new (device, config);
+  reformer_model_prepare (fresh, &error);
+  g_assert_no_error (error);
+  g_assert_false (reformer_model_load_weights (other, folder, NULL, &error));
+  g_assert_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_MISMATCH);
+  g_assert_nonnull (strstr (error->message, "classifier.dense.weight is missing"));
+  g_clear_error (&error);
+  reformer_model_load_body (other, folder, NULL, &error);
+  g_assert_no_error (error);
+  parameters = reformer_model_list_parameters (other);
+  for (guint i = 0; i < parameters->len; i++)
+    {
+      const char *name = reformer_parameter_get_name (parameters->pdata[i]);
+      const gboolean head = g_str_has_prefix (name, "classifier.");
+      g_autofree float *got = test_floats (reformer_parameter_get_value (parameters->pdata[i]));
+      g_autofree float *want = test_floats (reformer_parameter_get_value (test_model_parameter (head ? fresh : language, name)));
+
+      assert_same_bits (name, got, want, reformer_parameter_get_n_elements (parameters->pdata[i]));
+    }
+  reformer_config_set_feed_forward_size (config, 48);
+  g_clear_object (&other);
+  other = reformer_model_new (device, config);
+  g_assert_false (reformer_model_load_body (other, folder, NULL, &error));
+  g_assert_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_MISMATCH);
+  g_remove (weights);
+  g_remove (json);
+  g_rmdir (path);
+}
+
 static void
 add (const char         *name,
      GTestDataFunc       function,
@@ -648,6 +695,7 @@ main (int    argc,
   g_test_add_func ("/heads/spans-are-clamped", test_spans);
   g_test_add_func ("/heads/one-label", test_one_label);
   g_test_add_func ("/heads/saved", test_saved);
+  g_test_add_func ("/heads/body", test_body);
   status = g_test_run ();
   g_object_unref (device);
   return status;

@@ -25,6 +25,7 @@ typedef struct
   ReformerWeights *weights;
   GHashTable      *used;      /* entry names, borrowed */
   gboolean         bare;      /* names lack "reformer." */
+  gboolean         body;      /* without the head */
   GString         *problems;
   guint            n_problems;
 } Reading;
@@ -120,11 +121,19 @@ new_zeros (ReformerParameter *parameter,
   return tensor;
 }
 
+/* Of any head, this library's or transformers'. */
+static gboolean
+is_of_head (const char *name)
+{
+  return g_str_has_prefix (name, "lm_head.") || g_str_has_prefix (name, "classifier.") || g_str_has_prefix (name, "qa_outputs.") || g_str_has_prefix (name, "value_outputs.");
+}
+
 /* What a file may hold beside the parameters. */
 static gboolean
-is_ignored (const char *name)
+is_ignored (Reading    *reading,
+            const char *name)
 {
-  return strstr (name, "mask_value_") != NULL || g_str_equal (name, BIAS) || g_str_equal (name, DECODER_BIAS);
+  return strstr (name, "mask_value_") != NULL || g_str_equal (name, BIAS) || g_str_equal (name, DECODER_BIAS) || (reading->body && is_of_head (name));
 }
 
 static void
@@ -136,7 +145,7 @@ find_surplus (Reading *reading)
     {
       const char *name = reformer_weights_get_entry (reading->weights, i)->name;
 
-      if (!g_hash_table_contains (reading->used, name) && !is_ignored (name))
+      if (!g_hash_table_contains (reading->used, name) && !is_ignored (reading, name))
         {
           g_autofree char *quoted = reformer_file_quote (name);
 
@@ -158,12 +167,12 @@ match (Reading   *reading,
       const gboolean buffer = i >= parameters->len;
       ReformerParameter *parameter = buffer ? buffers->pdata[i - parameters->len] : parameters->pdata[i];
       const char *name = reformer_parameter_get_name (parameter);
-      const gboolean bias = g_str_equal (name, BIAS);
-      const ReformerSafetensorsEntry *entry = bias ? find_entry (reading, DECODER_BIAS) : NULL;
+      const gboolean bias = g_str_equal (name, BIAS), left_out = reading->body && is_of_head (name);
+      const ReformerSafetensorsEntry *entry = bias && !left_out ? find_entry (reading, DECODER_BIAS) : NULL;
 
-      if (entry == NULL)
+      if (entry == NULL && !left_out)
         entry = find_entry (reading, name);
-      if (entry == NULL && !bias && !buffer)
+      if (entry == NULL && !bias && !buffer && !left_out)
         add_problem (reading, "%s is missing", name);
       g_ptr_array_add (entries, entry != NULL && fits (parameter, entry, reading) ? (gpointer) entry : NULL);
     }
@@ -184,6 +193,7 @@ is_bare (ReformerWeights *weights)
 static gboolean
 read_weights (ReformerModel  *self,
               const char     *path,
+              gboolean        body,
               GCancellable   *cancellable,
               GError        **error)
 {
@@ -196,7 +206,7 @@ read_weights (ReformerModel  *self,
   g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (reformer_run_unref);
   g_autoptr (GRecMutexLocker) locker = g_rec_mutex_locker_new (&self->lock);
   ReformerRun run = REFORMER_RUN_INIT (self->device, cancellable);
-  Reading reading = { weights, used, FALSE, problems, 0 };
+  Reading reading = { weights, used, FALSE, body, problems, 0 };
 
   if (weights == NULL)
     return FALSE;
@@ -216,7 +226,7 @@ read_weights (ReformerModel  *self,
 
       if (entries->pdata[i] != NULL)
         value = read_entry (parameter, entries->pdata[i], &run);
-      else if (i < parameters->len)
+      else if (i < parameters->len && !(body && is_of_head (reformer_parameter_get_name (parameter))))
         value = new_zeros (parameter, &run);
       g_ptr_array_add (values, value);
     }
@@ -270,12 +280,27 @@ reformer_model_load (ReformerDevice  *device,
   if (config == NULL)
     return NULL;
   self = reformer_model_new (device, config);
-  if (!reformer_model_build (self, error) || !read_weights (self, folder, cancellable, error) || !reformer_model_prepare (self, error))
+  if (!reformer_model_build (self, error) || !read_weights (self, folder, FALSE, cancellable, error) || !reformer_model_prepare (self, error))
     {
       reformer_file_tidy (error);
       return NULL;
     }
   return g_steal_pointer (&self);
+}
+
+static gboolean
+load_weights (ReformerModel  *self,
+              GFile          *file,
+              gboolean        body,
+              GCancellable   *cancellable,
+              GError        **error)
+{
+  g_autofree char *path = reformer_file_local_path (file, error), *folder = NULL;
+
+  if (path == NULL || !reformer_model_build (self, error))
+    return FALSE;
+  folder = reformer_atomic_folder_resolve (path);
+  return (read_weights (self, folder, body, cancellable, error) && reformer_model_prepare (self, error)) || reformer_file_tidy (error);
 }
 
 /**
@@ -296,17 +321,36 @@ reformer_model_load_weights (ReformerModel  *self,
                              GCancellable   *cancellable,
                              GError        **error)
 {
-  g_autofree char *path = NULL, *folder = NULL;
-
   g_return_val_if_fail (REFORMER_IS_MODEL (self), FALSE);
   g_return_val_if_fail (G_IS_FILE (file), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
 
-  path = reformer_file_local_path (file, error);
-  if (path == NULL || !reformer_model_build (self, error))
-    return FALSE;
-  folder = reformer_atomic_folder_resolve (path);
-  return (read_weights (self, folder, cancellable, error) && reformer_model_prepare (self, error)) || reformer_file_tidy (error);
+  return load_weights (self, file, FALSE, cancellable, error);
+}
+
+/**
+ * reformer_model_load_body:
+ * @self: a model
+ * @file: a folder, or a safetensors file, of a model with any head or none
+ * @cancellable: (nullable): a cancellable
+ * @error: return location for an error
+ *
+ * Reads all weights but the head's, to teach something else to a model that was trained before: a classifier from a language model, say. The head of this model keeps its values, or
+ * starts. Otherwise as [method@Model.load_weights].
+ *
+ * Returns: %TRUE, or %FALSE with @error set: [error@FileError] names what is missing, surplus or of another shape
+ */
+gboolean
+reformer_model_load_body (ReformerModel  *self,
+                          GFile          *file,
+                          GCancellable   *cancellable,
+                          GError        **error)
+{
+  g_return_val_if_fail (REFORMER_IS_MODEL (self), FALSE);
+  g_return_val_if_fail (G_IS_FILE (file), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+
+  return load_weights (self, file, TRUE, cancellable, error);
 }
 
 /**

@@ -35,6 +35,11 @@ gboolean            reformer_model_load_weights      (ReformerModel       *self,
                                                       GCancellable        *cancellable,
                                                       GError             **error);
 REFORMER_AVAILABLE_IN_1_0
+gboolean            reformer_model_load_body         (ReformerModel       *self,
+                                                      GFile               *file,
+                                                      GCancellable        *cancellable,
+                                                      GError             **error);
+REFORMER_AVAILABLE_IN_1_0
 GVariant           *reformer_model_list_weights      (GFile               *file,
                                                       GCancellable        *cancellable,
                                                       GError             **error);

@@ -44,6 +44,7 @@ LINES = [
     (['train', 'new', *DATA, '--hidden-size', '0'], 2, ['hidden_size is 0']),
     (['train', 'new', *DATA, '--hidden-size', 'many'], 2, ['--hidden-size is "many"']),
     (['train', 'new', *DATA, '--hidden-dropout-prob', '1'], 2, ['hidden_dropout_prob is 1']),
+    (['train', 'new', *DATA, '--class-weights', '1,x'], 2, ['--class-weights is "1,x"', 'a list of numbers such as 1,2.5']),
     (['train', 'new', *DATA, '--axial-pos-shape', '8,,8'], 2, ['--axial-pos-shape is "8,,8"', 'a list of whole numbers such as 128,128']),
     (['train', 'new', *DATA, '--no-is-decoder'], 2, ['is_decoder']),
     (['train', 'new', *DATA, '--no-hidden-size'], 2, ['--no-hidden-size']),
