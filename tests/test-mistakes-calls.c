@@ -365,6 +365,7 @@ test_models (void)
   g_assert_no_error (error);
   MISUSE (reformer_model_load (device, folder, NULL, &error) == NULL, FILES (NOT_FOUND), "neither model.safetensors nor model.safetensors.index.json");
   MISUSE (!reformer_model_load_weights (model, folder, NULL, &error), FILES (NOT_FOUND), "neither model.safetensors nor model.safetensors.index.json");
+  MISUSE (!reformer_model_load_body (model, folder, NULL, &error), FILES (NOT_FOUND), "neither model.safetensors nor model.safetensors.index.json");
   MISUSE (reformer_model_list_weights (folder, NULL, &error) == NULL, FILES (NOT_FOUND), "neither model.safetensors nor model.safetensors.index.json");
   MISUSE (!reformer_model_save (model, deep, NULL, &error), FILES (NOT_FOUND), "no/such/folder", "No such file");
 
