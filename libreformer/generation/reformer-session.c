@@ -2,6 +2,7 @@
 #include <libreformer/generation/reformer-session.h>
 
 #include "generation/session-private.h"
+#include "layers/input.h"
 
 /**
  * ReformerSession:
@@ -286,11 +287,24 @@ run_branches (GPtrArray            *branches,
               ReformerSessionPiece *piece,
               ReformerTensor      **streams)
 {
-  for (guint i = 0; i < branches->len && reformer_run_ok (reformer_tape_get_run (piece->tape)); i++)
+  ReformerRun *run = reformer_tape_get_run (piece->tape);
+
+  for (guint i = 0; i < branches->len && reformer_run_ok (run); i++)
     {
       ReformerSessionBranch *branch = branches->pdata[i];
+      g_autoptr (ReformerTensor) sum = NULL;
 
-      reformer_session_branch_run (branch, piece, streams[1 - branch->target], streams[branch->target]);
+      if (streams[1] != NULL)
+        {
+          reformer_session_branch_run (branch, piece, streams[1 - branch->target], streams[branch->target]);
+          continue;
+        }
+      sum = reformer_input_copy (run, streams[0]);
+      if (sum == NULL)
+        break;
+      reformer_session_branch_run (branch, piece, streams[0], sum);
+      if (!reformer_stack_norm_sum (branch->layer, sum, streams[0], piece->tape))
+        reformer_run_copy (run, reformer_span (sum), reformer_span (streams[0]), reformer_tensor_get_n_elements (sum));
     }
 }
 

@@ -6,7 +6,7 @@
 #include "ops/elementwise.h"
 #include "ops/norm.h"
 
-/* The attention block as a branch of a stack: forward and backward, a group of heads at a time.
+/* The attention block as a branch of a stack: forward and backward, a group of heads at a time. The output's bias is added with the first group.
  *
  * A group's arrays are [N, g d] (N = B T tokens, g heads), side by side. Norms are computed again for each group and piece, which costs less than an array [N, H]
  * that lives through all groups. Which heads form a group depends on shapes alone, never on free memory, because the sums over heads are cut by it.
@@ -54,7 +54,7 @@ typedef struct
   int                   group_heads, n_groups;
   gboolean              everything;
   ReformerDropout       dropout; /* of the output */
-  ReformerTensor       *u, *y;   /* [P, H]: the norm's output; what a dropout is still to meet, NULL without dropout */
+  ReformerTensor       *u, *y;   /* [P, H]: the norm's output, NULL where the norm comes after the sum; what a dropout is still to meet, NULL without dropout */
   ReformerTensor       *spare[MAX_ARRAYS]; /* arrays of groups that the next one takes; none where the tape keeps them */
   int                   n_spare;
 } Work;
@@ -129,7 +129,8 @@ work_begin (Work              *work,
   work->piece = MIN (work->N, reformer_tape_get_piece (tape, work->H));
   work->everything = reformer_tape_get_record (tape) == REFORMER_RECORD_EVERYTHING;
   work->dropout = reformer_tape_dropout (tape, self->dropout, reformer_layer_get_number (REFORMER_LAYER (self)), PLACE_OUTPUT);
-  work->u = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H);
+  if (self->norm_first)
+    work->u = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H);
   if (work->dropout.p > 0)
     work->y = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H);
   return reformer_run_ok (work->run);
@@ -142,6 +143,18 @@ norm_at (Work  *work,
   return (ReformerNorm) { .x1 = reformer_at (work->x, n * work->H), .x2 = REFORMER_NOTHING, .ldx = work->H, .width = work->H,
                           .weight = reformer_parameter_value (work->self->norm_weight, work->run, 0),
                           .bias = reformer_parameter_value (work->self->norm_bias, work->run, 0), .eps = (float) work->self->eps };
+}
+
+/* What is projected: the norm's output of a piece, or the input itself where the norm comes after the sum. */
+static ReformerSpan
+read_piece (Work               *work,
+            const ReformerNorm *norm,
+            gsize               count)
+{
+  if (work->u == NULL)
+    return norm->x1;
+  reformer_norm_forward (work->run, norm, count, reformer_span (work->u), work->H);
+  return reformer_span (work->u);
 }
 
 /* The rows of a projection that belong to the group's heads, [g d, H] */
@@ -159,6 +172,13 @@ columns_of (Work        *work,
             const Group *group)
 {
   return (ReformerMatrix) { work->self->output, (gsize) group->first * work->d, work->D };
+}
+
+static ReformerParameter *
+bias_of (Work        *work,
+         const Group *group)
+{
+  return group->first == 0 ? work->self->output_bias : NULL;
 }
 
 static ReformerTensor *
@@ -237,11 +257,11 @@ project (Work  *work,
     {
       const gsize count = MIN (work->piece, work->N - n);
       const ReformerNorm norm = norm_at (work, n);
+      const ReformerSpan u = read_piece (work, &norm, count);
 
-      reformer_norm_forward (work->run, &norm, count, reformer_span (work->u), work->H);
       for (int i = 0; i < 3; i++)
         if (arrays[i] != NULL)
-          reformer_tape_forward (work->tape, rows_of (work, group, work->self->projections[i]), NULL, reformer_span (work->u), work->H,
+          reformer_tape_forward (work->tape, rows_of (work, group, work->self->projections[i]), work->self->biases[i], u, work->H,
                                  reformer_at (arrays[i], n * group->width), group->width, count, group->width, work->H, REFORMER_STORE_SET);
     }
 }
@@ -266,7 +286,7 @@ group_forward (Work  *work,
     reformer_attention_forward (work->run, &args, reformer_span (group->out), reformer_span (group->stats));
 }
 
-/* to += or -= dropout (out Wo^T) */
+/* to += or -= dropout (out Wo^T + the bias) */
 static void
 group_output (Work           *work,
               const Group    *group,
@@ -279,11 +299,11 @@ group_output (Work           *work,
       const ReformerSpan out = reformer_at (group->out, n * group->width), place = reformer_at (to, n * work->H);
 
       if (work->y == NULL)
-        reformer_tape_forward (work->tape, columns_of (work, group), NULL, out, group->width, place, work->H, rows.count, work->H, group->width, store);
+        reformer_tape_forward (work->tape, columns_of (work, group), bias_of (work, group), out, group->width, place, work->H, rows.count, work->H, group->width, store);
       else
         {
-          reformer_tape_forward (work->tape, columns_of (work, group), NULL, out, group->width, reformer_span (work->y), work->H, rows.count, work->H,
-                                 group->width, REFORMER_STORE_SET);
+          reformer_tape_forward (work->tape, columns_of (work, group), bias_of (work, group), out, group->width, reformer_span (work->y), work->H, rows.count,
+                                 work->H, group->width, REFORMER_STORE_SET);
           reformer_dropout (work->run, reformer_span (work->y), place, work->H, &rows, &work->dropout, store);
         }
     }
@@ -328,7 +348,7 @@ accumulate (ReformerLayer  *layer,
 
 /* ---- Backward ---- */
 
-/* dout = dropout (dy) Wo, and the gradient of Wo */
+/* dout = dropout (dy) Wo, and the gradients of Wo and the bias */
 static ReformerTensor *
 output_backward (Work           *work,
                  const Group    *group,
@@ -346,7 +366,7 @@ output_backward (Work           *work,
           reformer_dropout (work->run, g, reformer_span (work->y), work->H, &rows, &work->dropout, REFORMER_STORE_SET);
           g = reformer_span (work->y);
         }
-      reformer_tape_gradient (work->tape, columns_of (work, group), NULL, g, work->H, reformer_at (group->out, n * group->width), group->width,
+      reformer_tape_gradient (work->tape, columns_of (work, group), bias_of (work, group), g, work->H, reformer_at (group->out, n * group->width), group->width,
                               work->H, group->width, rows.count);
       reformer_tape_backward (work->tape, columns_of (work, group), g, work->H, reformer_at (dout, n * group->width), group->width, rows.count,
                               group->width, work->H, REFORMER_STORE_SET);
@@ -354,35 +374,36 @@ output_backward (Work           *work,
   return dout;
 }
 
-/* The projections' gradients, and dx += through the norm */
+/* The projections' gradients, and dx +=, through the norm where it comes first */
 static void
 project_backward (Work            *work,
                   const Group     *group,
                   ReformerTensor **gradients,
                   ReformerTensor  *dx)
 {
-  g_autoptr (ReformerTensor) du = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H);
+  g_autoptr (ReformerTensor) du = work->u != NULL ? reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H) : NULL;
 
   for (gsize n = 0; n < work->N && reformer_run_ok (work->run); n += work->piece)
     {
       const gsize count = MIN (work->piece, work->N - n);
       const ReformerNorm norm = norm_at (work, n);
-      ReformerStore store = REFORMER_STORE_SET;
+      const ReformerSpan u = read_piece (work, &norm, count), to = reformer_at (dx, n * work->H), d = du != NULL ? reformer_span (du) : to;
+      ReformerStore store = du != NULL ? REFORMER_STORE_SET : REFORMER_STORE_ADD;
 
-      reformer_norm_forward (work->run, &norm, count, reformer_span (work->u), work->H);
       for (int i = 0; i < 3; i++)
         if (gradients[i] != NULL)
           {
             const ReformerMatrix w = rows_of (work, group, work->self->projections[i]);
             const ReformerSpan g = reformer_at (gradients[i], n * group->width);
 
-            reformer_tape_gradient (work->tape, w, NULL, g, group->width, reformer_span (work->u), work->H, group->width, work->H, count);
-            reformer_tape_backward (work->tape, w, g, group->width, reformer_span (du), work->H, count, work->H, group->width, store);
+            reformer_tape_gradient (work->tape, w, work->self->biases[i], g, group->width, u, work->H, group->width, work->H, count);
+            reformer_tape_backward (work->tape, w, g, group->width, d, work->H, count, work->H, group->width, store);
             store = REFORMER_STORE_ADD;
           }
-      reformer_norm_backward (work->run, &norm, count, reformer_span (du), work->H, reformer_at (dx, n * work->H), REFORMER_NOTHING, work->H, REFORMER_STORE_ADD,
-                              reformer_parameter_gradient (work->self->norm_weight, work->run, 0),
-                              reformer_parameter_gradient (work->self->norm_bias, work->run, 0));
+      if (du != NULL)
+        reformer_norm_backward (work->run, &norm, count, d, work->H, to, REFORMER_NOTHING, work->H, REFORMER_STORE_ADD,
+                                reformer_parameter_gradient (work->self->norm_weight, work->run, 0),
+                                reformer_parameter_gradient (work->self->norm_bias, work->run, 0));
     }
 }
 
@@ -482,4 +503,14 @@ accumulate_backward (ReformerLayer  *layer,
   reformer_run_part (run, part);
 }
 
-const ReformerBranch reformer_attention_branch = { accumulate, accumulate_backward };
+static gboolean
+sum_norm (ReformerLayer   *layer,
+          ReformerSumNorm *norm)
+{
+  ReformerAttention *self = REFORMER_ATTENTION (layer);
+
+  *norm = (ReformerSumNorm) { self->norm_weight, self->norm_bias, self->eps };
+  return !self->norm_first;
+}
+
+const ReformerBranch reformer_attention_branch = { accumulate, accumulate_backward, sum_norm };

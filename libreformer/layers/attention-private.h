@@ -15,11 +15,12 @@ struct _ReformerAttention
 
   int                hidden_size, heads, head_size;
   int                chunk, before, after;
-  gboolean           causal, circular;
+  gboolean           causal, circular, norm_first, has_bias;
   double             dropout, probs_dropout, eps, deviation;
 
   ReformerParameter *norm_weight, *norm_bias, *output;       /* borrowed from the layer */
   ReformerParameter *projections[3];                         /* query (or query_key), key, value; the key's is NULL where it is shared */
+  ReformerParameter *biases[3], *output_bias;                /* of the projections and the output; NULL without bias */
 };
 
 /* What a class decides before the heads are worked through, for a whole pass: LSH keeps its buckets here. */

@@ -76,6 +76,16 @@ get_branch (ReformerLayer *self)
   return klass->forward == branch_forward && klass->backward == branch_backward ? klass->internal : NULL;
 }
 
+gboolean
+reformer_layer_get_sum_norm (ReformerLayer   *self,
+                             ReformerSumNorm *norm)
+{
+  const ReformerBranch *branch = get_branch (self);
+  ReformerSumNorm unused;
+
+  return branch != NULL && branch->sum_norm != NULL && branch->sum_norm (self, norm != NULL ? norm : &unused);
+}
+
 /* target = / += / -= x, refusing what a function written elsewhere may return. */
 static void
 add_tensor (ReformerLayer  *self,

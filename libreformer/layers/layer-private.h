@@ -8,6 +8,13 @@
 
 G_BEGIN_DECLS
 
+/* The norm of a sum. */
+typedef struct
+{
+  ReformerParameter *weight, *bias; /* borrowed */
+  double             eps;
+} ReformerSumNorm;
+
 /* What the library's own layers offer a stack beyond forward and backward: working on the streams in place, head by head and piece by piece. Layers
  * without it (written outside) are run by their forward and backward. Errors stay in the tape's run. */
 typedef struct
@@ -24,6 +31,9 @@ typedef struct
                                ReformerTensor *dy,
                                ReformerTensor *dx,
                                ReformerTape   *tape);
+  /* Whether the norm comes after the sum: f has none then, and a stack of one stream makes it of x + f (x). */
+  gboolean (*sum_norm)        (ReformerLayer   *self,
+                               ReformerSumNorm *norm);
 } ReformerBranch;
 
 /* Sets the class's branch, and a forward and backward made of it. */
@@ -47,6 +57,9 @@ void               reformer_layer_accumulate_backward (ReformerLayer        *sel
                                                        ReformerTensor       *dy,
                                                        ReformerTensor       *dx,
                                                        ReformerTape         *tape);
+/* Whether its norm is one of the sum; fills `norm`, which may be NULL. */
+gboolean           reformer_layer_get_sum_norm        (ReformerLayer        *self,
+                                                       ReformerSumNorm      *norm);
 
 /* Number of the layer in its model: its dropouts draw by it. */
 guint              reformer_layer_get_number          (ReformerLayer        *self);
@@ -72,7 +85,10 @@ ReformerParameter *reformer_layer_make_parameter      (ReformerLayer        *sel
                                                        ReformerStart         start,
                                                        guint                 n_dims,
                                                        ...);
-/* The same for data that is saved but not trained (rotations): it is not among the parameters. */
+/* Takes it away again, before the layer's first use. */
+void               reformer_layer_remove_parameter    (ReformerLayer        *self,
+                                                       ReformerParameter    *parameter);
+/* Makes data that is saved but not trained (rotations): it is not among the parameters. */
 ReformerParameter *reformer_layer_make_buffer         (ReformerLayer        *self,
                                                        const char           *name,
                                                        ReformerStart         start,

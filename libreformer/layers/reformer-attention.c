@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "layers/attention-private.h"
 
+#include <string.h>
+
 #include "compute/home.h"
 
 /**
  * ReformerAttention:
  *
- * An attention block with its norm inside: norm, projections without biases, the attention operation, output projection, dropout; `[B, T, H]` to `[B, T, H]`.
+ * An attention block with its norm inside: norm, projections, the attention operation, output projection, dropout; `[B, T, H]` to `[B, T, H]`.
+ *
+ * As in the Reformer the projections have no biases and the norm comes first. [property@Attention:bias] and [property@Attention:norm-first] make the block of the
+ * standard Transformer, for a [class@Stack] of one stream.
  *
  * [class@LshAttention], [class@LocalAttention] and [class@FullAttention] say which keys a query looks at. Long input is worked through head by head, so
  * that the memory does not grow with the number of heads. A masked token is a key for nobody and gets zeros from attention.
@@ -26,6 +31,8 @@ enum
   PROP_NUM_CHUNKS_BEFORE,
   PROP_NUM_CHUNKS_AFTER,
   PROP_CAUSAL,
+  PROP_BIAS,
+  PROP_NORM_FIRST,
   PROP_DROPOUT,
   PROP_ATTENTION_PROBS_DROPOUT,
   PROP_LAYER_NORM_EPS,
@@ -34,6 +41,35 @@ enum
 };
 
 static GParamSpec *props[N_PROPS];
+
+/* Makes or removes the bias of a projection. */
+static void
+set_bias_of (ReformerAttention  *self,
+             ReformerParameter  *projection,
+             ReformerParameter **bias)
+{
+  if (*bias != NULL)
+    reformer_layer_remove_parameter (REFORMER_LAYER (self), *bias);
+  *bias = NULL;
+  if (self->has_bias && projection != NULL)
+    {
+      const char *weight = reformer_parameter_get_name (projection);
+      g_autofree char *path = g_strndup (weight, strlen (weight) - strlen ("weight")), *name = g_strconcat (path, "bias", NULL);
+      gsize n_dims;
+      g_autofree gint64 *shape = reformer_parameter_get_shape (projection, &n_dims);
+
+      *bias = reformer_layer_make_parameter (REFORMER_LAYER (self), name, (ReformerStart) { 0 }, 1, shape[0]);
+    }
+}
+
+/* Behind all weights, whenever the setting came. */
+static void
+set_biases (ReformerAttention *self)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (self->projections); i++)
+    set_bias_of (self, self->projections[i], &self->biases[i]);
+  set_bias_of (self, self->output, &self->output_bias);
+}
 
 static void
 reformer_attention_get_property (GObject    *object,
@@ -65,6 +101,12 @@ reformer_attention_get_property (GObject    *object,
       break;
     case PROP_CAUSAL:
       g_value_set_boolean (value, self->causal);
+      break;
+    case PROP_BIAS:
+      g_value_set_boolean (value, self->has_bias);
+      break;
+    case PROP_NORM_FIRST:
+      g_value_set_boolean (value, self->norm_first);
       break;
     case PROP_DROPOUT:
       g_value_set_double (value, self->dropout);
@@ -116,6 +158,13 @@ reformer_attention_set_property (GObject      *object,
     case PROP_CAUSAL:
       self->causal = g_value_get_boolean (value);
       break;
+    case PROP_BIAS:
+      self->has_bias = g_value_get_boolean (value);
+      set_biases (self); /* nothing before the projections are there */
+      break;
+    case PROP_NORM_FIRST:
+      self->norm_first = g_value_get_boolean (value);
+      break;
     case PROP_DROPOUT:
       self->dropout = g_value_get_double (value);
       break;
@@ -153,6 +202,7 @@ reformer_attention_constructed (GObject *object)
     self->projections[1] = reformer_layer_make_parameter (layer, "self_attention.key.weight", normal, 2, D, H);
   self->projections[2] = reformer_layer_make_parameter (layer, "self_attention.value.weight", normal, 2, D, H);
   self->output = reformer_layer_make_parameter (layer, "output.dense.weight", normal, 2, H, D);
+  set_biases (self);
 }
 
 static void
@@ -210,6 +260,19 @@ reformer_attention_class_init (ReformerAttentionClass *klass)
    * Whether a token sees no later token.
    */
   props[PROP_CAUSAL] = g_param_spec_boolean ("causal", NULL, NULL, FALSE, flags);
+  /**
+   * ReformerAttention:bias:
+   *
+   * Whether the projections and the output have biases, which start zero.
+   */
+  props[PROP_BIAS] = g_param_spec_boolean ("bias", NULL, NULL, FALSE, flags);
+  /**
+   * ReformerAttention:norm-first:
+   *
+   * Whether the norm comes first. If not, the layer alone computes the block without norm, and a [class@Stack] of one stream makes the norm of its sum,
+   * norm (x + f (x)).
+   */
+  props[PROP_NORM_FIRST] = g_param_spec_boolean ("norm-first", NULL, NULL, TRUE, flags);
   /**
    * ReformerAttention:dropout:
    *

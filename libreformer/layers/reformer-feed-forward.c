@@ -12,6 +12,8 @@
  *
  * The feed-forward block with its norm inside: `dropout (W2 activation (dropout (W1 norm (x) + b1)) + b2)`, `[B, T, H]` to `[B, T, H]`.
  *
+ * [property@FeedForward:norm-first] takes the norm out, for a [class@Stack] of one stream that makes it of the sum.
+ *
  * It works on pieces of the sequence, so that the inner array `[T, F]` never exists as a whole, unless a backward pass is to find it on the tape.
  */
 
@@ -27,6 +29,7 @@ struct _ReformerFeedForward
   char               *hidden_act;
   ReformerActivation  activation;
   gboolean            known;
+  gboolean            norm_first;
   double              dropout;
   double              eps;
   double              deviation;
@@ -40,6 +43,7 @@ enum
   PROP_HIDDEN_SIZE,
   PROP_FEED_FORWARD_SIZE,
   PROP_HIDDEN_ACT,
+  PROP_NORM_FIRST,
   PROP_DROPOUT,
   PROP_LAYER_NORM_EPS,
   PROP_DEVIATION,
@@ -55,7 +59,7 @@ G_DEFINE_FINAL_TYPE (ReformerFeedForward, reformer_feed_forward, REFORMER_TYPE_L
 /* Scratch of one piece. With keep = everything, u and h are the whole arrays that the tape holds. */
 typedef struct
 {
-  ReformerTensor *u; /* [P, H] the norm's output */
+  ReformerTensor *u; /* [P, H] the norm's output; NULL where the norm comes after the sum */
   ReformerTensor *h; /* [P, F] before dropout and activation */
   ReformerTensor *a; /* [P, F] after them */
   ReformerTensor *y; /* [P, H] output or gradient that a dropout is still to meet; NULL without dropout */
@@ -108,8 +112,8 @@ matrix (ReformerParameter *w,
   return (ReformerMatrix) { w, 0, ldw };
 }
 
-/* u = norm (x), h = W1 u + b1 */
-static void
+/* u = norm (x), h = W1 u + b1. Returns u, or x where the norm comes after the sum. */
+static ReformerSpan
 inner (ReformerFeedForward *self,
        ReformerSpan         x,
        ReformerSpan         u,
@@ -121,8 +125,12 @@ inner (ReformerFeedForward *self,
   const int H = self->hidden_size, F = self->feed_forward_size;
   const ReformerNorm norm = norm_of (self, x, run);
 
-  reformer_norm_forward (run, &norm, count, u, H);
+  if (self->norm_first)
+    reformer_norm_forward (run, &norm, count, u, H);
+  else
+    u = x;
   reformer_tape_forward (tape, matrix (self->w1, H), self->b1, u, H, h, F, count, F, H, REFORMER_STORE_SET);
+  return u;
 }
 
 /* to = / += / -= dropout (W2 a + b2) */
@@ -167,7 +175,8 @@ accumulate (ReformerLayer  *layer,
     {
       N = (gsize) B * T;
       piece = MIN (N, reformer_tape_get_piece (tape, F));
-      s.u = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) (everything ? N : piece), (gint64) H);
+      if (self->norm_first)
+        s.u = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) (everything ? N : piece), (gint64) H);
       s.h = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) (everything ? N : piece), (gint64) F);
       s.a = everything ? reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) F) : s.h != NULL ? g_object_ref (s.h) : NULL;
       if (inside.p > 0)
@@ -218,11 +227,12 @@ accumulate_backward (ReformerLayer  *layer,
       if (everything)
         {
           s.h = reformer_tape_take (tape, layer, REFORMER_DTYPE_FLOAT32, N * (gsize) F);
-          s.u = reformer_tape_take (tape, layer, REFORMER_DTYPE_FLOAT32, N * (gsize) H);
+          s.u = reformer_tape_take (tape, layer, REFORMER_DTYPE_FLOAT32, self->norm_first ? N * (gsize) H : 0);
         }
       else
         {
-          s.u = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) H);
+          if (self->norm_first)
+            s.u = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) H);
           s.h = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) F);
         }
       s.a = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) MAX (F, H)); /* takes [P, H] in the end */
@@ -232,13 +242,12 @@ accumulate_backward (ReformerLayer  *layer,
       for (gsize n = 0; n < N && reformer_run_ok (run); n += piece)
         {
           const ReformerRows rows = { n, MIN (piece, N - n), T };
-          const ReformerSpan u = reformer_at (s.u, everything ? n * H : 0), h = reformer_at (s.h, everything ? n * F : 0);
-          const ReformerSpan a = reformer_span (s.a), d = reformer_span (da);
+          const ReformerSpan h = reformer_at (s.h, everything ? n * F : 0), a = reformer_span (s.a), d = reformer_span (da), to = reformer_at (dx, n * H);
           const ReformerNorm norm = norm_of (self, reformer_at (x, n * H), run);
-          ReformerSpan g = reformer_at (dy, n * H);
+          ReformerSpan g = reformer_at (dy, n * H), u = self->norm_first ? reformer_at (s.u, everything ? n * H : 0) : norm.x1;
 
           if (!everything)
-            inner (self, reformer_at (x, n * H), u, h, rows.count, tape);
+            u = inner (self, norm.x1, u, h, rows.count, tape);
           reformer_activation_forward (run, self->activation, h, a, F, &rows, &inside);
           if (rebuild != NULL)
             outer (self, a, s.y, reformer_at (rebuild, n * H), &rows, REFORMER_STORE_SUBTRACT, tape);
@@ -251,16 +260,31 @@ accumulate_backward (ReformerLayer  *layer,
           reformer_tape_backward (tape, matrix (self->w2, F), g, H, d, F, rows.count, F, H, REFORMER_STORE_SET);
           reformer_activation_backward (run, self->activation, h, d, d, F, &rows, &inside);
           reformer_tape_gradient (tape, matrix (self->w1, H), self->b1, d, F, u, H, F, H, rows.count);
+          if (!self->norm_first)
+            {
+              reformer_tape_backward (tape, matrix (self->w1, H), d, F, to, H, rows.count, H, F, REFORMER_STORE_ADD);
+              continue;
+            }
           /* the activation is used up: its place takes the gradient of the norm's output */
           reformer_tape_backward (tape, matrix (self->w1, H), d, F, a, H, rows.count, H, F, REFORMER_STORE_SET);
-          reformer_norm_backward (run, &norm, rows.count, a, H, reformer_at (dx, n * H), REFORMER_NOTHING, H, REFORMER_STORE_ADD,
+          reformer_norm_backward (run, &norm, rows.count, a, H, to, REFORMER_NOTHING, H, REFORMER_STORE_ADD,
                                   reformer_parameter_gradient (self->norm_weight, run, 0), reformer_parameter_gradient (self->norm_bias, run, 0));
         }
     }
   reformer_run_part (run, part);
 }
 
-static const ReformerBranch feed_forward_branch = { accumulate, accumulate_backward };
+static gboolean
+sum_norm (ReformerLayer   *layer,
+          ReformerSumNorm *norm)
+{
+  ReformerFeedForward *self = REFORMER_FEED_FORWARD (layer);
+
+  *norm = (ReformerSumNorm) { self->norm_weight, self->norm_bias, self->eps };
+  return !self->norm_first;
+}
+
+static const ReformerBranch feed_forward_branch = { accumulate, accumulate_backward, sum_norm };
 
 /* ---- Object ---- */
 
@@ -310,6 +334,9 @@ reformer_feed_forward_get_property (GObject    *object,
     case PROP_HIDDEN_ACT:
       g_value_set_string (value, self->hidden_act);
       break;
+    case PROP_NORM_FIRST:
+      g_value_set_boolean (value, self->norm_first);
+      break;
     case PROP_DROPOUT:
       g_value_set_double (value, self->dropout);
       break;
@@ -346,6 +373,9 @@ reformer_feed_forward_set_property (GObject      *object,
       g_free (self->hidden_act);
       self->hidden_act = g_value_dup_string (value);
       self->known = reformer_activation_from_name (self->hidden_act, &self->activation);
+      break;
+    case PROP_NORM_FIRST:
+      self->norm_first = g_value_get_boolean (value);
       break;
     case PROP_DROPOUT:
       self->dropout = g_value_get_double (value);
@@ -394,6 +424,13 @@ reformer_feed_forward_class_init (ReformerFeedForwardClass *klass)
    * Name of the activation.
    */
   props[PROP_HIDDEN_ACT] = g_param_spec_string ("hidden-act", NULL, NULL, "relu", flags);
+  /**
+   * ReformerFeedForward:norm-first:
+   *
+   * Whether the norm comes first. If not, the layer alone computes the block without norm, and a [class@Stack] of one stream makes the norm of its sum,
+   * norm (x + f (x)).
+   */
+  props[PROP_NORM_FIRST] = g_param_spec_boolean ("norm-first", NULL, NULL, TRUE, flags);
   /**
    * ReformerFeedForward:dropout:
    *

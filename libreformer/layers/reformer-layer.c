@@ -591,6 +591,15 @@ reformer_layer_make_parameter (ReformerLayer *self,
   return parameter;
 }
 
+void
+reformer_layer_remove_parameter (ReformerLayer     *self,
+                                 ReformerParameter *parameter)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  g_ptr_array_remove (priv->parameters, parameter);
+}
+
 ReformerParameter *
 reformer_layer_make_buffer (ReformerLayer *self,
                             const char    *name,

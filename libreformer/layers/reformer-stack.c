@@ -13,7 +13,8 @@
  *
  * With two streams (the reversible coupling of the Reformer; Gomez et al., "The reversible residual network", 2017) a branch reads one stream and is added to
  * the other, so that its input can be rebuilt from its output; both streams start as the input, and the output is `[B, T, 2H]`, stream 0 first. With one stream
- * a branch is added to what it reads, and the output is `[B, T, H]`.
+ * a branch is added to what it reads, and the output is `[B, T, H]`. This is the standard Transformer: x + f (norm (x)), or, for branches whose `norm-first` is
+ * false, norm (x + f (x)).
  *
  * [property@Stack:keep] says how much memory the backward pass may cost. A stack is a list of its branches; branches of your own are put between others by
  * [method@Stack.insert].
@@ -264,7 +265,7 @@ reformer_stack_class_init (ReformerStackClass *klass)
   /**
    * ReformerStack:keep:
    *
-   * What is kept of a forward pass for the backward pass. `nothing` needs two streams; with one it counts as `inputs`.
+   * What is kept of a forward pass for the backward pass. `nothing` needs two streams: with one a pass that is to have gradients fails.
    */
   props[PROP_KEEP] = g_param_spec_enum ("keep", NULL, NULL, REFORMER_TYPE_KEEP, REFORMER_KEEP_AUTO, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
   g_object_class_install_properties (object_class, N_PROPS, props);
@@ -348,7 +349,7 @@ reformer_stack_resolve_keep (ReformerStack *self)
 {
   if (self->keep == REFORMER_KEEP_AUTO)
     return REFORMER_KEEP_EVERYTHING;
-  return self->keep == REFORMER_KEEP_NOTHING && self->streams == 1 ? REFORMER_KEEP_INPUTS : self->keep;
+  return self->keep;
 }
 
 void

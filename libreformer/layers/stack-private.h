@@ -15,6 +15,11 @@ void     reformer_stack_add          (ReformerStack   *self,
                                       ReformerLayer   *branch);
 /* The keep in force: `auto` counts as everything. */
 ReformerKeep reformer_stack_resolve_keep (ReformerStack *self);
+/* y = the norm of a branch's sum x + f (x), in place where y is the sum; FALSE where the branch makes none. Both are [B, T, H]. */
+gboolean reformer_stack_norm_sum     (ReformerLayer   *branch,
+                                      ReformerTensor  *sum,
+                                      ReformerTensor  *y,
+                                      ReformerTape    *tape);
 /* Runs the branches on the streams ([B, T, H] each; with one stream only streams[0]), which are owned by the caller and are changed in place or replaced.
  * Where the tape's record is not REFORMER_RECORD_NOTHING, the tape gets what `keep` says. */
 void     reformer_stack_run_forward  (ReformerStack   *self,

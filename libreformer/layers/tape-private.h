@@ -83,7 +83,7 @@ typedef struct
   int                ldw;
 } ReformerMatrix;
 
-/* Y[m,n] = / += / -= X[m,k] W[n,k]^T + bias */
+/* Y[m,n] = / += / -= X[m,k] W[n,k]^T + bias. Where W begins at some row of its parameter, the bias's part begins there too. */
 void            reformer_tape_forward    (ReformerTape      *self,
                                           ReformerMatrix     w,
                                           ReformerParameter *bias,

@@ -91,6 +91,13 @@ multiply (ReformerTape   *self,
   reformer_product_rows (run, &product);
 }
 
+/* The element of a bias that belongs to the first row of a matrix. */
+static gsize
+first_row (ReformerMatrix w)
+{
+  return w.element / (gsize) w.ldw;
+}
+
 void
 reformer_tape_forward (ReformerTape      *self,
                        ReformerMatrix     w,
@@ -104,7 +111,7 @@ reformer_tape_forward (ReformerTape      *self,
                        int                k,
                        ReformerStore      store)
 {
-  multiply (self, w, TRUE, bias != NULL ? reformer_parameter_value (bias, reformer_tape_get_run (self), 0) : REFORMER_NOTHING, x, ldx, y, ldy, m, n, k, store);
+  multiply (self, w, TRUE, bias != NULL ? reformer_parameter_value (bias, reformer_tape_get_run (self), first_row (w)) : REFORMER_NOTHING, x, ldx, y, ldy, m, n, k, store);
 }
 
 void
@@ -141,7 +148,7 @@ reformer_tape_gradient (ReformerTape      *self,
     reformer_product_tokens (run, dy, lddy, x, ldx, g, w.ldw, rows, columns, t);
   if (bias != NULL)
     {
-      const ReformerSpan b = reformer_parameter_gradient (bias, run, 0);
+      const ReformerSpan b = reformer_parameter_gradient (bias, run, first_row (w));
 
       if (b.tensor != NULL)
         reformer_product_sum (run, dy, lddy, b, rows, t);
