@@ -92,6 +92,9 @@ static const struct
   { "{\"architectures\": [\"ReformerForSequenceClassification\"], \"problem_type\": \"ranking\"}", { "\"problem_type\" is \"ranking\"", "regression" } },
   { "{\"problem_type\": \"ranking\"}", { "problem_type is \"ranking\"", "regression" } },
   { "{\"id2label\": {}}", { "num_labels is 0" } },
+  { "{\"streams\": 3}", { "streams is 3", "2 (reversible) or 1" } },
+  { "{\"streams\": 0}", { "streams is 0" } },
+  { "{\"norm_first\": false}", { "norm_first is false with 2 streams", "would fit: streams 1" } },
   { "{\"pad_token_id\": 320}", { "pad_token_id is 320", "below 320" } },
   { "{\"pad_token_id\": -2}", { "pad_token_id", "-2" } },
 
@@ -241,6 +244,8 @@ test_good (void)
     "{\"architectures\": [\"ReformerModel\"], \"lsh_num_chunks_after\": 1}",
     "{\"architectures\": [\"ReformerForMaskedLM\"], \"is_decoder\": false, \"lsh_num_chunks_after\": 1, \"local_num_chunks_after\": 2}",
     "{\"tie_word_embeddings\": true}",
+    "{\"tied_projection\": true, \"attention_bias\": true, \"final_norm\": false}",
+    "{\"streams\": 1, \"norm_first\": false}",
     "{\"is_encoder_decoder\": false, \"use_cache\": 17}",
   };
 

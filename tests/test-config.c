@@ -48,6 +48,11 @@ test_defaults (void)
   g_assert_cmpint (reformer_config_get_eos_token_id (config), ==, 2);
   g_assert_cmpint (reformer_config_get_bos_token_id (config), ==, -1);
   g_assert_false (reformer_config_get_tie_word_embeddings (config));
+  g_assert_false (reformer_config_get_tied_projection (config));
+  g_assert_cmpint (reformer_config_get_streams (config), ==, 2);
+  g_assert_true (reformer_config_get_norm_first (config));
+  g_assert_true (reformer_config_get_final_norm (config));
+  g_assert_false (reformer_config_get_attention_bias (config));
   g_assert_cmpint (reformer_config_get_chunk_size_feed_forward (config), ==, 0);
   g_assert_cmpint (reformer_config_get_chunk_size_lm_head (config), ==, 0);
   g_assert_cmpuint (g_strv_length ((char **) reformer_config_get_unknown_keys (config)), ==, 0);
@@ -184,6 +189,10 @@ test_accessors (void)
   ROUND (layer_norm_eps, 0.25, 0.5)
   ROUND (initializer_range, 0.25, 0.5)
   ROUND (chunk_size_feed_forward, 1, 2)
+  ROUND (streams, 1, 2)
+  ROUND (norm_first, FALSE, TRUE)
+  ROUND (final_norm, FALSE, TRUE)
+  ROUND (attention_bias, TRUE, FALSE)
   ROUND (lsh_attn_chunk_length, 1, 2)
   ROUND (lsh_num_chunks_before, 1, 2)
   ROUND (lsh_num_chunks_after, 1, 2)
@@ -203,6 +212,7 @@ test_accessors (void)
   ROUND (classifier_dropout, 0.25, 0.5)
   ROUND (chunk_size_lm_head, 1, 2)
   ROUND (tie_word_embeddings, TRUE, FALSE)
+  ROUND (tied_projection, TRUE, FALSE)
   ROUND (pad_token_id, 1, 2)
   ROUND (eos_token_id, 1, 2)
   ROUND (bos_token_id, 1, 2)

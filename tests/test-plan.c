@@ -26,6 +26,8 @@ typedef struct
   gboolean      evaluating;
   const char   *freeze;
   gboolean      table; /* positions in a table, not axial */
+  int           streams;
+  gboolean      norm_last, tied;
   gsize         piece;
   ReformerHead  head;
 } Case;
@@ -70,6 +72,13 @@ static const Case cases[] = {
   { "local,lsh", TRUE, N, 2, 64, .dropout = 0.1 },
   { "local,lsh", TRUE, N, 2, 33, .dropout = 0.1, .table = TRUE },
   { "local,lsh", TRUE, E, 2, 64, .dropout = 0.1, .evaluating = TRUE },
+  /* one stream, and logits by the embeddings' matrix */
+  { "local,lsh", TRUE, E, 2, 64, .streams = 1 },
+  { "local,lsh", TRUE, I, 2, 43, .streams = 1, .dropout = 0.1 },
+  { "local,lsh", TRUE, E, 1, 64, .streams = 1, .norm_last = TRUE, .tied = TRUE },
+  { "lsh,local", TRUE, I, 2, 64, .streams = 1, .norm_last = TRUE, .table = TRUE },
+  { "lsh,local", FALSE, I, 2, 64, .streams = 1, .norm_last = TRUE },
+  { "local,lsh", TRUE, N, 1, 2500, .tied = TRUE, .dropout = 0.1 },
   /* frozen */
   { "local,lsh", TRUE, E, 1, 64, .freeze = "reformer.embeddings.*" },
   { "local,lsh", TRUE, I, 2, 64, .freeze = "*attention*" },
@@ -108,7 +117,8 @@ new_model (ReformerDevice *device,
   ReformerModel *model;
 
   g_object_set (config, "hidden-dropout-prob", c->dropout, "lsh-attention-probs-dropout-prob", c->dropout, "local-attention-probs-dropout-prob", c->dropout,
-                "max-position-embeddings", 4096, "axial-pos-embds", !c->table, "hidden-size", hidden, NULL);
+                "max-position-embeddings", 4096, "axial-pos-embds", !c->table, "hidden-size", hidden, "streams", c->streams > 0 ? c->streams : 2, "norm-first", !c->norm_last,
+                "final-norm", !c->norm_last, "attention-bias", c->norm_last, "tied-projection", c->tied, NULL);
   reformer_config_set_axial_pos_shape (config, shape, 2);
   reformer_config_set_axial_pos_embds_dim (config, dims, 2);
   if (c->head_size > 0)

@@ -20,6 +20,10 @@ const ReformerConfigField reformer_config_fields[REFORMER_CONFIG_N_FIELDS] = {
   FIELD (LAYER_NORM_EPS, "layer-norm-eps", "layer_norm_eps", DOUBLE, layer_norm_eps, 1e-12, FALSE),
   FIELD (INITIALIZER_RANGE, "initializer-range", "initializer_range", DOUBLE, initializer_range, 0.02, FALSE),
   FIELD (CHUNK_SIZE_FEED_FORWARD, "chunk-size-feed-forward", "chunk_size_feed_forward", INT, chunk_size_feed_forward, 0, FALSE),
+  FIELD (STREAMS, "streams", "streams", INT, streams, 2, FALSE),
+  FIELD (NORM_FIRST, "norm-first", "norm_first", BOOLEAN, norm_first, TRUE, FALSE),
+  FIELD (FINAL_NORM, "final-norm", "final_norm", BOOLEAN, final_norm, TRUE, FALSE),
+  FIELD (ATTENTION_BIAS, "attention-bias", "attention_bias", BOOLEAN, attention_bias, FALSE, FALSE),
 
   FIELD (LSH_ATTN_CHUNK_LENGTH, "lsh-attn-chunk-length", "lsh_attn_chunk_length", INT, lsh_attn_chunk_length, 64, TRUE),
   FIELD (LSH_NUM_CHUNKS_BEFORE, "lsh-num-chunks-before", "lsh_num_chunks_before", INT, lsh_num_chunks_before, 1, TRUE),
@@ -49,6 +53,7 @@ const ReformerConfigField reformer_config_fields[REFORMER_CONFIG_N_FIELDS] = {
   FIELD (CLASS_WEIGHTS, "class-weights", "class_weights", DOUBLES, class_weights, 0, TRUE),
   FIELD (CHUNK_SIZE_LM_HEAD, "chunk-size-lm-head", "chunk_size_lm_head", INT, chunk_size_lm_head, 0, FALSE),
   FIELD (TIE_WORD_EMBEDDINGS, "tie-word-embeddings", "tie_word_embeddings", BOOLEAN, tie_word_embeddings, FALSE, FALSE),
+  FIELD (TIED_PROJECTION, "tied-projection", "tied_projection", BOOLEAN, tied_projection, FALSE, FALSE),
   FIELD (PAD_TOKEN_ID, "pad-token-id", "pad_token_id", INT, pad_token_id, 0, TRUE),
   FIELD (EOS_TOKEN_ID, "eos-token-id", NULL, INT, eos_token_id, 2, TRUE),
   FIELD (BOS_TOKEN_ID, "bos-token-id", "bos_token_id", INT, bos_token_id, -1, TRUE),

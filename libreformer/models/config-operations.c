@@ -64,26 +64,27 @@ count_layer (ReformerConfig *self,
   count->attention += 4 * size * pairs;
 }
 
-/* Of both streams side by side. */
+/* Of all streams side by side. */
 static double
 count_head (ReformerConfig *self,
             gint64          length)
 {
-  const double hidden = reformer_config_get_hidden_size (self), labels = reformer_config_get_num_labels (self);
+  const double H = reformer_config_get_hidden_size (self), W = H * reformer_config_get_streams (self), V = reformer_config_get_vocab_size (self);
+  const double labels = reformer_config_get_num_labels (self);
 
   switch (reformer_config_get_head (self))
     {
     case REFORMER_HEAD_LANGUAGE:
     case REFORMER_HEAD_MASKED_LANGUAGE:
-      return 4.0 * (double) length * hidden * reformer_config_get_vocab_size (self);
+      return 2.0 * (double) length * (reformer_config_get_tied_projection (self) ? W * H + H * V : W * V);
     case REFORMER_HEAD_CLASSIFICATION:
     case REFORMER_HEAD_REGRESSION:
     case REFORMER_HEAD_MULTI_LABEL:
-      return 4.0 * hidden * hidden + 2.0 * hidden * labels;
+      return 2.0 * W * H + 2.0 * H * labels;
     case REFORMER_HEAD_SPANS:
     case REFORMER_HEAD_TOKENS:
     case REFORMER_HEAD_VALUES:
-      return 4.0 * (double) length * hidden * labels;
+      return 2.0 * (double) length * W * labels;
     case REFORMER_HEAD_NONE:
     default:
       return 0;

@@ -46,6 +46,10 @@ typedef enum
   REFORMER_CONFIG_LAYER_NORM_EPS,
   REFORMER_CONFIG_INITIALIZER_RANGE,
   REFORMER_CONFIG_CHUNK_SIZE_FEED_FORWARD,
+  REFORMER_CONFIG_STREAMS,
+  REFORMER_CONFIG_NORM_FIRST,
+  REFORMER_CONFIG_FINAL_NORM,
+  REFORMER_CONFIG_ATTENTION_BIAS,
 
   REFORMER_CONFIG_LSH_ATTN_CHUNK_LENGTH,
   REFORMER_CONFIG_LSH_NUM_CHUNKS_BEFORE,
@@ -73,6 +77,7 @@ typedef enum
   REFORMER_CONFIG_CLASS_WEIGHTS,
   REFORMER_CONFIG_CHUNK_SIZE_LM_HEAD,
   REFORMER_CONFIG_TIE_WORD_EMBEDDINGS,
+  REFORMER_CONFIG_TIED_PROJECTION,
   REFORMER_CONFIG_PAD_TOKEN_ID,
   REFORMER_CONFIG_EOS_TOKEN_ID,
   REFORMER_CONFIG_BOS_TOKEN_ID,
@@ -115,6 +120,8 @@ struct _ReformerConfig
   gboolean          is_decoder;
   double            hidden_dropout_prob, layer_norm_eps, initializer_range;
   int               chunk_size_feed_forward;
+  int               streams;
+  gboolean          norm_first, final_norm, attention_bias;
 
   int               lsh_attn_chunk_length, lsh_num_chunks_before, lsh_num_chunks_after;
   double            lsh_attention_probs_dropout_prob;
@@ -136,7 +143,7 @@ struct _ReformerConfig
   double            classifier_dropout;
   ReformerDoubles   class_weights;
   int               chunk_size_lm_head;
-  gboolean          tie_word_embeddings;
+  gboolean          tie_word_embeddings, tied_projection;
   int               pad_token_id, eos_token_id, bos_token_id;
 
   json_t           *kept;         /* members of the file that are no settings of ours; NULL: none */

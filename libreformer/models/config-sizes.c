@@ -29,15 +29,15 @@ INT (vocab_size, VOCAB_SIZE)
 /**
  * ReformerConfig:hidden-size:
  *
- * The width H of each of the two residual streams.
+ * The width H of each residual stream.
  *
- * At least 1; default 256. The last hidden state is 2H wide, both streams side by side.
+ * At least 1; default 256. With two streams the last hidden state is 2H wide, both side by side.
  */
 /**
  * reformer_config_get_hidden_size:
  * @self: a configuration
  *
- * Gets the width H of each of the two residual streams.
+ * Gets the width H of each residual stream.
  *
  * Returns: the value of [property@Config:hidden-size]
  */
@@ -46,7 +46,7 @@ INT (vocab_size, VOCAB_SIZE)
  * @self: a configuration
  * @hidden_size: the value of [property@Config:hidden-size]
  *
- * Sets the width H of each of the two residual streams.
+ * Sets the width H of each residual stream.
  */
 INT (hidden_size, HIDDEN_SIZE)
 
@@ -330,3 +330,100 @@ DOUBLE (initializer_range, INITIALIZER_RANGE)
  * Sets the number of tokens that transformers passes through a feed-forward block at once.
  */
 INT (chunk_size_feed_forward, CHUNK_SIZE_FEED_FORWARD)
+
+/**
+ * ReformerConfig:streams:
+ *
+ * The number of residual streams.
+ *
+ * 2, the default, is the Reformer: reversible, attention and feed-forward added to streams of their own. 1 is the ordinary residual of the standard Transformer; the
+ * last hidden state is then H wide, and a [class@Stack] cannot keep `nothing` in training. A key of this library.
+ */
+/**
+ * reformer_config_get_streams:
+ * @self: a configuration
+ *
+ * Gets the number of residual streams.
+ *
+ * Returns: the value of [property@Config:streams]
+ */
+/**
+ * reformer_config_set_streams:
+ * @self: a configuration
+ * @streams: the value of [property@Config:streams]
+ *
+ * Sets the number of residual streams.
+ */
+INT (streams, STREAMS)
+
+/**
+ * ReformerConfig:norm-first:
+ *
+ * Whether the norm of an attention or feed-forward block comes first.
+ *
+ * If it does, which is the default, a stream becomes x + f (norm (x)). If not, it becomes norm (x + f (x)), which needs one stream. A key of this library.
+ */
+/**
+ * reformer_config_get_norm_first:
+ * @self: a configuration
+ *
+ * Gets whether the norm of an attention or feed-forward block comes first.
+ *
+ * Returns: the value of [property@Config:norm-first]
+ */
+/**
+ * reformer_config_set_norm_first:
+ * @self: a configuration
+ * @norm_first: the value of [property@Config:norm-first]
+ *
+ * Sets whether the norm of an attention or feed-forward block comes first.
+ */
+BOOLEAN (norm_first, NORM_FIRST)
+
+/**
+ * ReformerConfig:final-norm:
+ *
+ * Whether there is a norm after the last layer.
+ *
+ * Default true. The standard Transformer whose norms come after its sums has none. A key of this library.
+ */
+/**
+ * reformer_config_get_final_norm:
+ * @self: a configuration
+ *
+ * Gets whether there is a norm after the last layer.
+ *
+ * Returns: the value of [property@Config:final-norm]
+ */
+/**
+ * reformer_config_set_final_norm:
+ * @self: a configuration
+ * @final_norm: the value of [property@Config:final-norm]
+ *
+ * Sets whether there is a norm after the last layer.
+ */
+BOOLEAN (final_norm, FINAL_NORM)
+
+/**
+ * ReformerConfig:attention-bias:
+ *
+ * Whether the projections of attention have biases.
+ *
+ * Default false. The standard Transformer has them: of query, key, value and output. A key of this library.
+ */
+/**
+ * reformer_config_get_attention_bias:
+ * @self: a configuration
+ *
+ * Gets whether the projections of attention have biases.
+ *
+ * Returns: the value of [property@Config:attention-bias]
+ */
+/**
+ * reformer_config_set_attention_bias:
+ * @self: a configuration
+ * @attention_bias: the value of [property@Config:attention-bias]
+ *
+ * Sets whether the projections of attention have biases.
+ */
+BOOLEAN (attention_bias, ATTENTION_BIAS)

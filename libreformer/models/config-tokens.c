@@ -279,6 +279,31 @@ INT (chunk_size_lm_head, CHUNK_SIZE_LM_HEAD)
 BOOLEAN (tie_word_embeddings, TIE_WORD_EMBEDDINGS)
 
 /**
+ * ReformerConfig:tied-projection:
+ *
+ * Whether a language head computes its logits by the matrix of the word embeddings.
+ *
+ * Default false. The logits of a hidden state z are then W P z + b, where W `[V, H]` is the embeddings' matrix and P, `lm_head.projection.weight`, maps the width of z to H;
+ * the gradients of both uses of W add up. Other heads do not look at it. A key of this library: [property@Config:tie-word-embeddings] does nothing, as in transformers.
+ */
+/**
+ * reformer_config_get_tied_projection:
+ * @self: a configuration
+ *
+ * Gets whether a language head computes its logits by the matrix of the word embeddings.
+ *
+ * Returns: the value of [property@Config:tied-projection]
+ */
+/**
+ * reformer_config_set_tied_projection:
+ * @self: a configuration
+ * @tied_projection: the value of [property@Config:tied-projection]
+ *
+ * Sets whether a language head computes its logits by the matrix of the word embeddings.
+ */
+BOOLEAN (tied_projection, TIED_PROJECTION)
+
+/**
  * ReformerConfig:pad-token-id:
  *
  * The id of the padding token.

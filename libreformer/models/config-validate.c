@@ -205,6 +205,17 @@ check_layers (ReformerConfig  *self,
 }
 
 static gboolean
+check_streams (ReformerConfig  *self,
+               GError         **error)
+{
+  if (self->streams != 1 && self->streams != 2)
+    return refuse (error, "streams is %d, 2 (reversible) or 1 (the ordinary residual) is wanted", self->streams);
+  if (!self->norm_first && self->streams != 1)
+    return refuse (error, "norm_first is false with 2 streams, true is wanted; would fit: streams 1, whose sums a norm can follow");
+  return TRUE;
+}
+
+static gboolean
 check_scales (ReformerConfig  *self,
               GError         **error)
 {
@@ -492,6 +503,7 @@ reformer_config_validate (ReformerConfig  *self,
   return check_sizes (self, error) &&
          check_activation (self, error) &&
          check_layers (self, error) &&
+         check_streams (self, error) &&
          check_scales (self, error) &&
          check_positions (self, error) &&
          check_attention (self, error) &&

@@ -8,8 +8,8 @@
 
 typedef struct
 {
-  ReformerTensor *x[2];   /* [B, H]: the streams at the first tokens */
-  ReformerTensor *z;      /* [B, 2H] */
+  ReformerTensor *x[2];   /* [B, H]: the streams, of which there may be one, at the first tokens */
+  ReformerTensor *z;      /* [B, W] */
   ReformerTensor *inner;  /* [B, H]: before the tanh */
   ReformerTensor *hidden; /* [B, H]: after it, and the dropout */
 } First;
@@ -42,22 +42,22 @@ first_forward (ReformerModel   *self,
                ReformerTape    *tape)
 {
   ReformerRun *run = reformer_tape_get_run (tape);
-  const int H = reformer_head_get_hidden (self), width = reformer_head_get_width (self);
+  const int H = reformer_head_get_hidden (self), W = reformer_model_get_width (self), width = reformer_head_get_width (self);
   const gsize B = (gsize) input->B;
   const ReformerRows rows = first_rows (input);
   const ReformerDropout dropout = reformer_head_dropout (self, REFORMER_HEAD_PLACE_OUTPUT, tape);
 
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < reformer_model_get_streams (self); i++)
     first->x[i] = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) H);
-  first->z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) (2 * H));
+  first->z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) W);
   first->inner = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) H);
   first->hidden = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) H);
   if (!reformer_run_ok (run))
     return;
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < reformer_model_get_streams (self); i++)
     reformer_copy_columns (run, reformer_span (streams[i]), (gsize) input->T * (gsize) H, reformer_span (first->x[i]), (gsize) H, H, B);
   reformer_head_norm (self, first->x, reformer_span (first->z), &rows, FALSE, tape);
-  reformer_linear_run_forward (self->dense, reformer_span (first->z), 2 * H, reformer_span (first->inner), H, B, REFORMER_STORE_SET, tape);
+  reformer_linear_run_forward (self->dense, reformer_span (first->z), W, reformer_span (first->inner), H, B, REFORMER_STORE_SET, tape);
   reformer_activation_forward (run, REFORMER_ACTIVATION_TANH, reformer_span (first->inner), reformer_span (first->hidden), H, &rows, &REFORMER_NO_DROPOUT);
   reformer_dropout (run, reformer_span (first->hidden), reformer_span (first->hidden), H, &rows, &dropout, REFORMER_STORE_SET);
   reformer_linear_run_forward (self->head, reformer_span (first->hidden), H, outputs, width, B, REFORMER_STORE_SET, tape);
@@ -72,7 +72,7 @@ first_backward (ReformerModel   *self,
                 ReformerTape    *tape)
 {
   ReformerRun *run = reformer_tape_get_run (tape);
-  const int H = reformer_head_get_hidden (self), width = reformer_head_get_width (self);
+  const int H = reformer_head_get_hidden (self), W = reformer_model_get_width (self), width = reformer_head_get_width (self);
   const gsize B = (gsize) input->B;
   const ReformerRows rows = first_rows (input);
   const ReformerDropout dropout = reformer_head_dropout (self, REFORMER_HEAD_PLACE_OUTPUT, tape);
@@ -84,10 +84,10 @@ first_backward (ReformerModel   *self,
   reformer_linear_run_backward (self->head, outputs, width, hidden, H, B, REFORMER_STORE_SET, tape);
   reformer_dropout (run, hidden, hidden, H, &rows, &dropout, REFORMER_STORE_SET);
   reformer_activation_backward (run, REFORMER_ACTIVATION_TANH, inner, hidden, hidden, H, &rows, &REFORMER_NO_DROPOUT);
-  reformer_linear_run_gradient (self->dense, hidden, H, z, 2 * H, B, tape);
-  reformer_linear_run_backward (self->dense, hidden, H, z, 2 * H, B, REFORMER_STORE_SET, tape);
+  reformer_linear_run_gradient (self->dense, hidden, H, z, W, B, tape);
+  reformer_linear_run_backward (self->dense, hidden, H, z, W, B, REFORMER_STORE_SET, tape);
   reformer_head_norm_backward (self, first->x, slopes, z, &rows, tape);
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < reformer_model_get_streams (self); i++)
     {
       reformer_run_fill (run, reformer_span (gradients[i]), 0, reformer_tensor_get_n_elements (gradients[i]));
       reformer_copy_columns (run, reformer_span (slopes[i]), (gsize) H, reformer_span (gradients[i]), (gsize) input->T * (gsize) H, H, B);

@@ -51,8 +51,8 @@ reformer_head_spans_loss (ReformerModel   *self,
                           ReformerTape    *tape)
 {
   ReformerRun *run = reformer_tape_get_run (tape);
-  const int H = reformer_head_get_hidden (self);
-  const gsize N = (gsize) input->B * (gsize) input->T, size = MIN (N, reformer_tape_get_piece (tape, (gsize) (2 * H)));
+  const int W = reformer_model_get_width (self);
+  const gsize N = (gsize) input->B * (gsize) input->T, size = MIN (N, reformer_tape_get_piece (tape, (gsize) W));
   const gint64 blocks = (input->T0 + REFORMER_SPAN_BLOCK - 1) / REFORMER_SPAN_BLOCK;
   const float scales[2] = { (float) reformer_targets_slope (&input->total, 0), (float) reformer_targets_slope (&input->total, 1) };
   g_autoptr (ReformerTensor) outputs = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) N, (gint64) 2);
@@ -61,15 +61,15 @@ reformer_head_spans_loss (ReformerModel   *self,
   g_autofree float *values = g_new0 (float, 2 * (gsize) input->B);
   g_auto (ReformerHeadPiece) piece = { NULL };
 
-  piece.z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) size, (gint64) (2 * H));
+  piece.z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) size, (gint64) W);
   if (gradients != NULL)
-    piece.dz = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) size, (gint64) (2 * H));
+    piece.dz = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) size, (gint64) W);
   for (gsize n = 0; n < N && reformer_run_ok (run); n += size)
     {
       const ReformerRows rows = { n, MIN (size, N - n), (gsize) input->T };
 
       reformer_head_norm (self, streams, reformer_span (piece.z), &rows, FALSE, tape);
-      reformer_linear_run_forward (self->head, reformer_span (piece.z), 2 * H, reformer_at (outputs, 2 * n), 2, rows.count, REFORMER_STORE_SET, tape);
+      reformer_linear_run_forward (self->head, reformer_span (piece.z), W, reformer_at (outputs, 2 * n), 2, rows.count, REFORMER_STORE_SET, tape);
     }
   if (!reformer_run_ok (run))
     return;

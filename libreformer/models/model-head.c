@@ -20,7 +20,7 @@ reformer_head_get_hidden (ReformerModel *self)
 int
 reformer_head_get_width (ReformerModel *self)
 {
-  return reformer_linear_get_out_features (self->head);
+  return self->tied_bias != NULL ? reformer_config_get_vocab_size (self->config) : reformer_linear_get_out_features (self->head);
 }
 
 ReformerDropout
@@ -34,7 +34,7 @@ reformer_head_dropout (ReformerModel *self,
     return REFORMER_NO_DROPOUT;
   if (place != REFORMER_HEAD_PLACE_FINAL && reformer_config_get_classifier_dropout (self->config) != -1)
     p = reformer_config_get_classifier_dropout (self->config);
-  return reformer_tape_dropout (tape, p, reformer_layer_get_number (REFORMER_LAYER (self->norm)), place);
+  return reformer_tape_dropout (tape, p, 2 * reformer_config_get_n_layers (self->config) + 1, place);
 }
 
 /* Between norm and head; its own gradient. With `encode` what lies before the head's own dropout. */
@@ -50,7 +50,7 @@ drop (ReformerModel      *self,
       const ReformerDropout dropout = reformer_head_dropout (self, place, tape);
 
       if (dropout.p > 0)
-        reformer_dropout (reformer_tape_get_run (tape), z, z, 2 * reformer_head_get_hidden (self), rows, &dropout, REFORMER_STORE_SET);
+        reformer_dropout (reformer_tape_get_run (tape), z, z, reformer_model_get_width (self), rows, &dropout, REFORMER_STORE_SET);
     }
 }
 
@@ -62,9 +62,7 @@ reformer_head_norm (ReformerModel      *self,
                     gboolean            encode,
                     ReformerTape       *tape)
 {
-  const gsize at = rows->first * (gsize) reformer_head_get_hidden (self);
-
-  reformer_layer_norm_run_forward (self->norm, reformer_at (streams[0], at), reformer_at (streams[1], at), rows->count, z, tape);
+  reformer_model_run_final (self, streams, rows->first, rows->count, z, tape);
   drop (self, z, rows, encode, tape);
 }
 
@@ -76,11 +74,8 @@ reformer_head_norm_backward (ReformerModel      *self,
                              const ReformerRows *rows,
                              ReformerTape       *tape)
 {
-  const gsize at = rows->first * (gsize) reformer_head_get_hidden (self);
-
   drop (self, dz, rows, FALSE, tape);
-  reformer_layer_norm_run_backward (self->norm, reformer_at (streams[0], at), reformer_at (streams[1], at), rows->count, dz, reformer_at (gradients[0], at),
-                                    reformer_at (gradients[1], at), REFORMER_STORE_SET, tape);
+  reformer_model_run_final_backward (self, streams, gradients, rows->first, rows->count, dz, tape);
 }
 
 /* ---- Outputs of tokens ---- */
@@ -114,8 +109,8 @@ tokens_forward (ReformerModel   *self,
                 ReformerTape    *tape)
 {
   ReformerRun *run = reformer_tape_get_run (tape);
-  const int H = reformer_head_get_hidden (self), width = hidden ? 2 * H : reformer_head_get_width (self);
-  const gsize piece = reformer_tape_get_piece (tape, (gsize) MAX (width, 2 * H));
+  const int W = reformer_model_get_width (self), width = hidden ? W : reformer_head_get_width (self);
+  const gsize piece = reformer_tape_get_piece (tape, (gsize) MAX (width, W));
   const char *part = reformer_run_part (run, "output");
   g_autoptr (ReformerTensor) output = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) input->B, (gint64) input->T0, (gint64) width);
   g_autoptr (ReformerTensor) z = NULL;
@@ -123,7 +118,7 @@ tokens_forward (ReformerModel   *self,
 
   reformer_run_part (run, "head");
   if (!hidden)
-    z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) MIN (piece, (gsize) input->B * (gsize) input->T), (gint64) (2 * H));
+    z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) MIN (piece, (gsize) input->B * (gsize) input->T), (gint64) W);
   while (reformer_run_ok (run) && next_piece (input, piece, &n, &count, &to))
     {
       const ReformerRows rows = { n, count, (gsize) input->T };
@@ -131,7 +126,7 @@ tokens_forward (ReformerModel   *self,
 
       reformer_head_norm (self, streams, hidden ? y : reformer_span (z), &rows, hidden, tape);
       if (!hidden)
-        reformer_linear_run_forward (self->head, reformer_span (z), 2 * H, y, width, count, REFORMER_STORE_SET, tape);
+        reformer_model_run_outputs (self, reformer_span (z), y, count, tape);
     }
   reformer_run_part (run, part);
   return g_steal_pointer (&output);
@@ -176,10 +171,7 @@ reformer_head_tokens_backward (ReformerModel      *self,
                                const ReformerRows *rows,
                                ReformerTape       *tape)
 {
-  const int H = reformer_head_get_hidden (self), width = reformer_head_get_width (self);
-
-  reformer_linear_run_gradient (self->head, outputs, width, reformer_span (piece->z), 2 * H, rows->count, tape);
-  reformer_linear_run_backward (self->head, outputs, width, reformer_span (piece->dz), 2 * H, rows->count, REFORMER_STORE_SET, tape);
+  reformer_model_run_outputs_backward (self, outputs, reformer_span (piece->z), reformer_span (piece->dz), rows->count, tape);
   reformer_head_norm_backward (self, streams, gradients, reformer_span (piece->dz), rows, tape);
 }
 
@@ -214,22 +206,22 @@ tokens_loss (ReformerModel   *self,
              ReformerTape    *tape)
 {
   ReformerRun *run = reformer_tape_get_run (tape);
-  const int H = reformer_head_get_hidden (self), width = reformer_head_get_width (self);
-  const gsize N = (gsize) input->B * (gsize) input->T, size = MIN (N, reformer_tape_get_piece (tape, (gsize) MAX (width, 2 * H)));
+  const int W = reformer_model_get_width (self), width = reformer_head_get_width (self);
+  const gsize N = (gsize) input->B * (gsize) input->T, size = MIN (N, reformer_tape_get_piece (tape, (gsize) MAX (width, W)));
   g_autoptr (ReformerTensor) losses = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 1, (gint64) N);
   g_auto (ReformerHeadPiece) piece = { NULL };
 
-  piece.z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) size, (gint64) (2 * H));
+  piece.z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) size, (gint64) W);
   piece.logits = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) size, (gint64) width);
   if (gradients != NULL)
-    piece.dz = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) size, (gint64) (2 * H));
+    piece.dz = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) size, (gint64) W);
   for (gsize n = 0; n < N && reformer_run_ok (run); n += size)
     {
       const ReformerRows rows = { n, MIN (size, N - n), (gsize) input->T };
       const ReformerSpan outputs = reformer_span (piece.logits);
 
       reformer_head_norm (self, streams, reformer_span (piece.z), &rows, FALSE, tape);
-      reformer_linear_run_forward (self->head, reformer_span (piece.z), 2 * H, outputs, width, rows.count, REFORMER_STORE_SET, tape);
+      reformer_model_run_outputs (self, reformer_span (piece.z), outputs, rows.count, tape);
       reformer_head_rows_loss (self, input, outputs, n, rows.count, reformer_at (losses, n), gradients != NULL, run);
       if (gradients != NULL)
         reformer_head_tokens_backward (self, &piece, outputs, streams, gradients, &rows, tape);

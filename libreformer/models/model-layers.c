@@ -74,6 +74,7 @@ new_attention (ReformerModel *self,
   "device", self->device, "hidden-size", reformer_config_get_hidden_size (config),                                                    \
   "num-attention-heads", reformer_config_get_num_attention_heads (config), "attention-head-size", reformer_config_get_attention_head_size (config), \
   "causal", reformer_config_get_is_decoder (config), "dropout", reformer_config_get_hidden_dropout_prob (config),                     \
+  "bias", reformer_config_get_attention_bias (config), "norm-first", reformer_config_get_norm_first (config),                         \
   "layer-norm-eps", reformer_config_get_layer_norm_eps (config), "deviation", reformer_config_get_initializer_range (config)
   if (lsh)
     layer = g_object_new (REFORMER_TYPE_LSH_ATTENTION, COMMON, "chunk-length", reformer_config_get_lsh_attn_chunk_length (config),
@@ -101,7 +102,7 @@ build_stack (ReformerModel *self)
   const char *const *kinds = reformer_config_get_attn_layers (config);
   const guint n = reformer_config_get_n_layers (config);
 
-  self->stack = g_object_new (REFORMER_TYPE_STACK, "device", self->device, NULL);
+  self->stack = g_object_new (REFORMER_TYPE_STACK, "device", self->device, "streams", reformer_config_get_streams (config), NULL);
   g_ptr_array_add (self->layers, self->stack);
   reformer_layer_fix (REFORMER_LAYER (self->stack));
   reformer_stack_set_prefix (self->stack, "reformer.encoder.");
@@ -114,6 +115,7 @@ build_stack (ReformerModel *self)
                                                              "hidden-act", reformer_config_get_hidden_act (config),
                                                              "dropout", reformer_config_get_hidden_dropout_prob (config),
                                                              "layer-norm-eps", reformer_config_get_layer_norm_eps (config),
+                                                             "norm-first", reformer_config_get_norm_first (config),
                                                              "deviation", reformer_config_get_initializer_range (config), NULL);
       g_autofree char *first = g_strdup_printf ("layers.%u.attention", i), *second = g_strdup_printf ("layers.%u.feed_forward", i);
 
@@ -133,29 +135,47 @@ new_linear (ReformerModel *self,
                      prefix);
 }
 
+/* A projection before the embeddings' matrix, and the bias of the logits. */
+static void
+build_tied_head (ReformerModel *self,
+                 int            width)
+{
+  self->head = keep_layer (self, g_object_new (REFORMER_TYPE_LINEAR, "device", self->device, "in-features", width,
+                                               "out-features", reformer_config_get_hidden_size (self->config), "bias", FALSE,
+                                               "deviation", reformer_config_get_initializer_range (self->config), NULL),
+                           "lm_head.projection.");
+  self->tied_bias = reformer_layer_make_parameter (REFORMER_LAYER (self->head), "lm_head.bias", (ReformerStart) { 0 }, 1,
+                                                   (gint64) reformer_config_get_vocab_size (self->config));
+}
+
 /* Names of TOKENS are those of transformers' token classifiers, names of VALUES after its qa_outputs; it has no Reformer with either. */
 static void
 build_head (ReformerModel *self)
 {
   ReformerConfig *config = self->config;
-  const int width = 2 * reformer_config_get_hidden_size (config), n_labels = reformer_config_get_num_labels (config);
+  const int width = reformer_model_get_width (self), hidden = reformer_config_get_hidden_size (config), n_labels = reformer_config_get_num_labels (config);
 
-  self->norm = keep_layer (self, g_object_new (REFORMER_TYPE_LAYER_NORM, "device", self->device, "size", width,
-                                               "eps", reformer_config_get_layer_norm_eps (config), NULL),
-                           "reformer.encoder.layer_norm.");
-  reformer_layer_set_number (REFORMER_LAYER (self->norm), 2 * reformer_config_get_n_layers (config) + 1);
+  if (reformer_config_get_final_norm (config))
+    self->norm = keep_layer (self, g_object_new (REFORMER_TYPE_LAYER_NORM, "device", self->device, "size", width,
+                                                 "eps", reformer_config_get_layer_norm_eps (config), NULL),
+                             "reformer.encoder.layer_norm.");
   switch (reformer_config_get_head (config))
     {
     case REFORMER_HEAD_LANGUAGE:
     case REFORMER_HEAD_MASKED_LANGUAGE:
+      if (reformer_config_get_tied_projection (config))
+        {
+          build_tied_head (self, width);
+          break;
+        }
       self->head = new_linear (self, width, reformer_config_get_vocab_size (config), "lm_head.decoder.");
       reformer_parameter_set_name (reformer_linear_peek_bias (self->head), "lm_head.bias");
       break;
     case REFORMER_HEAD_CLASSIFICATION:
     case REFORMER_HEAD_REGRESSION:
     case REFORMER_HEAD_MULTI_LABEL:
-      self->dense = new_linear (self, width, width / 2, "classifier.dense.");
-      self->head = new_linear (self, width / 2, n_labels, "classifier.out_proj.");
+      self->dense = new_linear (self, width, hidden, "classifier.dense.");
+      self->head = new_linear (self, hidden, n_labels, "classifier.out_proj.");
       break;
     case REFORMER_HEAD_SPANS:
       self->head = new_linear (self, width, n_labels, "qa_outputs.");

@@ -130,6 +130,15 @@ plan (const ReformerPlanning *planning,
   return reformer_memory_plan_new_from_device (planner, planning->gradients ? keep : REFORMER_KEEP_NOTHING, available (planning));
 }
 
+/* What a backward pass can be made of, from fast to frugal; one stream cannot do with nothing. */
+static const ReformerKeep keeps[] = { REFORMER_KEEP_EVERYTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_NOTHING };
+
+static guint
+count_keeps (const ReformerPlanning *planning)
+{
+  return reformer_model_get_streams (planning->model) == 1 ? 2 : 3;
+}
+
 /* The plan with the fastest keep that fits; with the most frugal one where none does. */
 static ReformerMemoryPlan *
 plan_fastest (const ReformerPlanning *planning,
@@ -137,13 +146,11 @@ plan_fastest (const ReformerPlanning *planning,
               gint64                  length,
               GError                **error)
 {
-  static const ReformerKeep keeps[] = { REFORMER_KEEP_EVERYTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_NOTHING };
-
   for (guint i = 0;; i++)
     {
       g_autoptr (ReformerMemoryPlan) next = plan (planning, rows, length, keeps[i], error);
 
-      if (next == NULL || reformer_memory_plan_get_fits (next) || i + 1 == G_N_ELEMENTS (keeps))
+      if (next == NULL || reformer_memory_plan_get_fits (next) || i + 1 == count_keeps (planning))
         return g_steal_pointer (&next);
     }
 }
@@ -216,7 +223,7 @@ reformer_model_estimate_memory (ReformerModel  *self,
   return reformer_planning_make (&planning, rows, length, error);
 }
 
-/* From so many tokens on `nothing` takes least; below, the scratch of its recomputation may be more than it saves. */
+/* From so many tokens on the most frugal takes least; below, the scratch of its recomputation may be more than it saves. */
 #define FRUGAL_LENGTH 65536
 
 /* Whether a length fits in any way. -1: an error that is more than that. */
@@ -226,16 +233,15 @@ length_fits (const ReformerPlanning *planning,
              gint64                  length,
              GError                **error)
 {
-  static const ReformerKeep keeps[] = { REFORMER_KEEP_NOTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_EVERYTHING };
   const ReformerKeep chosen = reformer_stack_get_keep (planning->model->stack);
   const gboolean any = planning->gradients && chosen == REFORMER_KEEP_AUTO;
-  const guint n = any && length < FRUGAL_LENGTH ? G_N_ELEMENTS (keeps) : 1;
+  const guint most = count_keeps (planning), n = any && length < FRUGAL_LENGTH ? most : 1;
   gboolean fits = FALSE;
 
   for (guint i = 0; !fits && i < n; i++)
     {
       GError *local = NULL;
-      g_autoptr (ReformerMemoryPlan) next = plan (planning, rows, length, any ? keeps[i] : chosen, &local);
+      g_autoptr (ReformerMemoryPlan) next = plan (planning, rows, length, any ? keeps[most - 1 - i] : chosen, &local);
 
       /* more tokens than one call takes, or bytes than a number holds */
       if (g_error_matches (local, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE) ||

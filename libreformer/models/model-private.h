@@ -32,9 +32,10 @@ struct _ReformerModel
   ReformerAxialPosition *axial;     /* one of axial and table */
   ReformerPositionTable *table;
   ReformerStack         *stack;
-  ReformerLayerNorm     *norm;
+  ReformerLayerNorm     *norm;      /* NULL: none */
   ReformerLinear        *dense;     /* before the head, where a sequence is classified; else NULL */
   ReformerLinear        *head;      /* NULL for a bare encoder */
+  ReformerParameter     *tied_bias; /* [V], of logits that come of the embedding's matrix, with `head` before it as projection [H, W]; NULL: not tied. Borrowed */
 };
 
 /* ---- model-layers.c ---- */
@@ -99,7 +100,7 @@ void     reformer_model_read_labels (ReformerModel  *self,
 
 /* ---- model-head.c ---- */
 
-/* last hidden state [B, T0, 2H] where `encode`, else the head's output. */
+/* last hidden state [B, T0, W] where `encode`, else the head's output. */
 ReformerTensor *reformer_model_head_forward (ReformerModel   *self,
                                              ReformerInput   *input,
                                              ReformerTensor **streams,
@@ -113,6 +114,40 @@ void            reformer_model_head_loss    (ReformerModel   *self,
                                              double           sums[2],
                                              ReformerTape    *tape);
 
+/* ---- model-final.c: what stands between the stack and the loss ---- */
+
+/* Residual streams, 1 or 2, and the width of the last hidden state: both streams side by side. */
+int             reformer_model_get_streams          (ReformerModel   *self);
+int             reformer_model_get_width            (ReformerModel   *self);
+/* z = norm ([x1, x2]) of count rows from `row` on; without final norm the streams as they are. */
+void            reformer_model_run_final            (ReformerModel   *self,
+                                                     ReformerTensor **streams,
+                                                     gsize            row,
+                                                     gsize            count,
+                                                     ReformerSpan     z,
+                                                     ReformerTape    *tape);
+/* Sets the streams' gradients of these rows for the gradient dz; that of the norm is added to. `row` is a multiple of REFORMER_BLOCK. */
+void            reformer_model_run_final_backward   (ReformerModel   *self,
+                                                     ReformerTensor **streams,
+                                                     ReformerTensor **gradients,
+                                                     gsize            row,
+                                                     gsize            count,
+                                                     ReformerSpan     dz,
+                                                     ReformerTape    *tape);
+/* The head's outputs of z [count, W], [count, V] of a language head, tied or not. */
+void            reformer_model_run_outputs           (ReformerModel   *self,
+                                                     ReformerSpan     z,
+                                                     ReformerSpan     logits,
+                                                     gsize            count,
+                                                     ReformerTape    *tape);
+/* Sets dz for the gradient of the outputs; those of the head are added to. The first row's number is a multiple of REFORMER_BLOCK. */
+void            reformer_model_run_outputs_backward  (ReformerModel   *self,
+                                                     ReformerSpan     gradient,
+                                                     ReformerSpan     z,
+                                                     ReformerSpan     dz,
+                                                     gsize            count,
+                                                     ReformerTape    *tape);
+
 /* ---- model-run.c ---- */
 
 /* A tape for a pass over the input. */
@@ -120,7 +155,7 @@ ReformerTape   *reformer_model_new_tape   (ReformerModel   *self,
                                            ReformerInput   *input,
                                            gboolean         training,
                                            GCancellable    *cancellable);
-/* last hidden state [B, T0, 2H] where `encode`, else the head's output. Errors stay in the tape's run. */
+/* last hidden state [B, T0, W] where `encode`, else the head's output. Errors stay in the tape's run. */
 ReformerTensor *reformer_model_run_forward (ReformerModel  *self,
                                             ReformerInput  *input,
                                             gboolean        encode,

@@ -85,7 +85,7 @@ over_positions (ReformerModel  *self,
   reformer_tape_set_sequence (tape, sequence);
 }
 
-/* Both streams start as embeddings plus positions. */
+/* All streams start as embeddings plus positions. */
 static void
 embed (ReformerModel   *self,
        ReformerInput   *input,
@@ -97,13 +97,14 @@ embed (ReformerModel   *self,
   const ReformerRows rows = { 0, (gsize) input->B * (gsize) input->T, (gsize) input->T };
   const char *part = reformer_run_part (run, "streams");
 
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < reformer_model_get_streams (self); i++)
     streams[i] = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) input->B, (gint64) input->T, H);
   if (reformer_run_ok (run))
     {
       reformer_embedding_run_forward (self->embedding, reformer_span (input->ids), reformer_span (streams[0]), &rows, tape);
       over_positions (self, input, streams[0], NULL, positions_add, tape);
-      reformer_run_copy (run, reformer_span (streams[0]), reformer_span (streams[1]), rows.count * (gsize) H);
+      if (streams[1] != NULL)
+        reformer_run_copy (run, reformer_span (streams[0]), reformer_span (streams[1]), rows.count * (gsize) H);
     }
   reformer_run_part (run, part);
 }
@@ -171,7 +172,7 @@ reformer_model_run_loss (ReformerModel *self,
     {
       const char *part = reformer_run_part (run, "stream gradients");
 
-      for (int i = 0; i < 2; i++)
+      for (int i = 0; i < reformer_model_get_streams (self); i++)
         slopes[i] = reformer_run_new_like (run, streams[i]);
       reformer_run_part (run, part);
     }

@@ -90,7 +90,7 @@ reformer_model_embed_piece (ReformerModel   *self,
   const ReformerRows rows = { 0, (gsize) B * (gsize) n, (gsize) n };
   const char *part = reformer_run_part (run, "streams");
 
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < reformer_model_get_streams (self); i++)
     streams[i] = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) B, (gint64) n, H);
   reformer_run_part (run, part);
   if (!reformer_run_ok (run))
@@ -100,7 +100,8 @@ reformer_model_embed_piece (ReformerModel   *self,
     reformer_axial_position_add (self->axial, reformer_span (streams[0]), &rows, tape);
   else
     reformer_position_table_add (self->table, reformer_span (streams[0]), &rows, tape);
-  reformer_run_copy (run, reformer_span (streams[0]), reformer_span (streams[1]), rows.count * (gsize) H);
+  if (streams[1] != NULL)
+    reformer_run_copy (run, reformer_span (streams[0]), reformer_span (streams[1]), rows.count * (gsize) H);
 }
 
 ReformerTensor *
@@ -111,17 +112,13 @@ reformer_model_run_last (ReformerModel   *self,
                          ReformerTape    *tape)
 {
   ReformerRun *run = reformer_tape_get_run (tape);
-  const int H = reformer_config_get_hidden_size (self->config), V = reformer_config_get_vocab_size (self->config);
-  g_autoptr (ReformerTensor) z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) (2 * H));
+  const int W = reformer_model_get_width (self), V = reformer_config_get_vocab_size (self->config);
+  g_autoptr (ReformerTensor) z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) W);
   g_autoptr (ReformerTensor) logits = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) V);
 
   for (int b = 0; b < B && reformer_run_ok (run); b++)
-    {
-      const gsize last = ((gsize) b * (gsize) n + (gsize) n - 1) * (gsize) H;
-
-      reformer_layer_norm_run_forward (self->norm, reformer_at (streams[0], last), reformer_at (streams[1], last), 1, reformer_at (z, (gsize) b * 2 * (gsize) H), tape);
-    }
+    reformer_model_run_final (self, streams, (gsize) b * (gsize) n + (gsize) n - 1, 1, reformer_at (z, (gsize) b * (gsize) W), tape);
   if (reformer_run_ok (run))
-    reformer_linear_run_forward (self->head, reformer_span (z), 2 * H, reformer_span (logits), V, (gsize) B, REFORMER_STORE_SET, tape);
+    reformer_model_run_outputs (self, reformer_span (z), reformer_span (logits), (gsize) B, tape);
   return g_steal_pointer (&logits);
 }

@@ -119,6 +119,26 @@ int                 reformer_config_get_chunk_size_feed_forward          (Reform
 REFORMER_AVAILABLE_IN_1_0
 void                reformer_config_set_chunk_size_feed_forward          (ReformerConfig      *self,
                                                                           int                  chunk_size_feed_forward);
+REFORMER_AVAILABLE_IN_1_0
+int                 reformer_config_get_streams                          (ReformerConfig      *self);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_streams                          (ReformerConfig      *self,
+                                                                          int                  streams);
+REFORMER_AVAILABLE_IN_1_0
+gboolean            reformer_config_get_norm_first                       (ReformerConfig      *self);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_norm_first                       (ReformerConfig      *self,
+                                                                          gboolean             norm_first);
+REFORMER_AVAILABLE_IN_1_0
+gboolean            reformer_config_get_final_norm                       (ReformerConfig      *self);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_final_norm                       (ReformerConfig      *self,
+                                                                          gboolean             final_norm);
+REFORMER_AVAILABLE_IN_1_0
+gboolean            reformer_config_get_attention_bias                   (ReformerConfig      *self);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_attention_bias                   (ReformerConfig      *self,
+                                                                          gboolean             attention_bias);
 
 /* Attention */
 
@@ -274,6 +294,11 @@ gboolean            reformer_config_get_tie_word_embeddings              (Reform
 REFORMER_AVAILABLE_IN_1_0
 void                reformer_config_set_tie_word_embeddings              (ReformerConfig      *self,
                                                                           gboolean             tie_word_embeddings);
+REFORMER_AVAILABLE_IN_1_0
+gboolean            reformer_config_get_tied_projection                  (ReformerConfig      *self);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_tied_projection                  (ReformerConfig      *self,
+                                                                          gboolean             tied_projection);
 REFORMER_AVAILABLE_IN_1_0
 int                 reformer_config_get_pad_token_id                     (ReformerConfig      *self);
 REFORMER_AVAILABLE_IN_1_0

@@ -21,7 +21,7 @@ G_BEGIN_DECLS
  * @REFORMER_HEAD_SPANS: where an answer begins and ends `[B, T, 2]` (`ReformerForQuestionAnswering`)
  * @REFORMER_HEAD_TOKENS: a class for each token `[B, T, labels]` (`ReformerForTokens`, a name of this library)
  * @REFORMER_HEAD_VALUES: numbers for each token `[B, T, labels]` (`ReformerForValues`, a name of this library)
- * @REFORMER_HEAD_NONE: no head: the last hidden state `[B, T, 2H]` (`ReformerModel`)
+ * @REFORMER_HEAD_NONE: no head: the last hidden state `[B, T, 2H]`, or `[B, T, H]` with one stream (`ReformerModel`)
  *
  * What a model puts on top of its stack, and with it which loss it has: [method@Model.compute_gradients] says what labels each wants.
  *

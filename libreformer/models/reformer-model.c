@@ -6,7 +6,7 @@
 /**
  * ReformerModel:
  *
- * A Reformer: embeddings, positions, a [class@Stack] of attention and feed-forward branches, a final norm and a head.
+ * A Reformer, or a standard Transformer ([property@Config:streams]): embeddings, positions, a [class@Stack] of attention and feed-forward branches, a final norm and a head.
  *
  * A model is made from a configuration ([ctor@Model.new]) or read from a folder as transformers saves it ([func@Model.load]). Making one never fails: what does
  * not fit in the configuration is said by [method@Config.validate], or by the first call that needs it. Weights are allocated and drawn at first use.
@@ -602,7 +602,7 @@ reformer_model_forward (ReformerModel   *self,
  * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
  * @error: return location for an error
  *
- * Computes the last hidden state: both streams after the final norm, float32 `[B, T, 2H]`. Dropout is off.
+ * Computes the last hidden state: both streams after the final norm, float32 `[B, T, 2H]`, or the one stream `[B, T, H]`. Dropout is off.
  *
  * Returns: (transfer full): the last hidden state, or %NULL with @error set: [error@ModelError] for input that does not fit, [error@DeviceError]
  */

@@ -5,7 +5,7 @@
 static const ToolPropertyHelp helps[] = {
   /* Config: sizes */
   { "vocab-size", "N", "different token ids; the tokenizer's where it is not given" },
-  { "hidden-size", "N", "width of each of the two streams" },
+  { "hidden-size", "N", "width of each stream" },
   { "num-attention-heads", "N", "attention heads" },
   { "attention-head-size", "N", "width of an attention head" },
   { "feed-forward-size", "N", "width of the feed-forward blocks" },
@@ -17,6 +17,10 @@ static const ToolPropertyHelp helps[] = {
   { "layer-norm-eps", "X", "what layer norms add to the variance" },
   { "initializer-range", "X", "standard deviation of new weights" },
   { "chunk-size-feed-forward", "N", "kept for transformers, changes nothing here" },
+  { "streams", "N", "residual streams: 2 for a Reformer, 1 for a standard Transformer" },
+  { "norm-first", NULL, "norms before blocks, not after their sums, which needs one stream" },
+  { "final-norm", NULL, "a norm after the last layer" },
+  { "attention-bias", NULL, "biases in the projections of attention" },
   /* Config: attention */
   { "lsh-attn-chunk-length", "N", "tokens of a chunk of LSH attention" },
   { "lsh-num-chunks-before", "N", "chunks that LSH attention sees before its own" },
@@ -43,7 +47,8 @@ static const ToolPropertyHelp helps[] = {
   { "classifier-dropout", "P", "dropout of the classifier; -1: that of the layers" },
   { "class-weights", "X,...", "how much each class counts in the loss; empty: 1" },
   { "chunk-size-lm-head", "N", "kept for transformers, changes nothing here" },
-  { "tie-word-embeddings", NULL, "one matrix for embeddings and logits" },
+  { "tie-word-embeddings", NULL, "kept for transformers, changes nothing here" },
+  { "tied-projection", NULL, "logits by the embeddings' matrix, behind a projection" },
   { "pad-token-id", "N", "id of padding; -1: none" },
   { "eos-token-id", "N", "id of the end of a text; -1: none" },
   { "bos-token-id", "N", "id of the start of a text; -1: none" },
