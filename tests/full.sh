@@ -46,6 +46,9 @@ meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/million.py" || failed=1
 echo "== the largest published model at its full length"
 meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/million.py" --preset enwik8 --length 65536 --steps 1 --most 6 --forward || failed=1
 
+echo "== what a step keeps"
+meson devenv -C build /usr/bin/python3 "$PWD/tests/results/keep.py" || failed=1
+
 echo "== the duplication task of the Reformer's paper"
 meson devenv -C build /usr/bin/python3 "$PWD/tests/results/duplication.py" || failed=1
 

@@ -161,6 +161,31 @@ test_step (void)
     }
 }
 
+/* 16 bytes a token and LSH layer of 4 heads and 2 rounds (each layer, or each second), however many layers there are; other layers nothing. */
+static void
+test_depth (void)
+{
+  static const guint depths[] = { 3, 6, 12, 24, 96 };
+  static const struct { const char *preset; guint each; } models[] = { { "bench-lsh", 1 }, { "bench-mixed", 2 } };
+  g_autoptr (ReformerDevice) device = test_device ();
+
+  for (guint m = 0; m < G_N_ELEMENTS (models); m++)
+    {
+      Use first = { 0 };
+
+      for (guint i = 0; i < G_N_ELEMENTS (depths); i++)
+        {
+          g_autoptr (ReformerDevice) planner = reformer_device_new_planner (device);
+          const Use use = measure_step (planner, models[m].preset, depths[i], 8192);
+
+          if (i == 0)
+            first = use;
+          else
+            g_assert_cmpuint (use.peak - use.own, <=, first.peak - first.own + (guint64) (depths[i] / models[m].each - depths[0] / models[m].each) * 16 * 8192);
+        }
+    }
+}
+
 static void
 test_forward (void)
 {
@@ -256,6 +281,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/trainer-memory/step", test_step);
+  g_test_add_func ("/trainer-memory/depth", test_depth);
   g_test_add_func ("/trainer-memory/forward", test_forward);
   g_test_add_func ("/trainer-memory/million", test_million);
   g_test_add_func ("/trainer-memory/account", test_account);
