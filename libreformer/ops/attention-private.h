@@ -15,6 +15,7 @@ typedef struct
   int     after;
   int     chunks; /* of one round: T / chunk */
   int     ring;   /* of all rounds */
+  int     groups; /* of which each is a sequence of its own in a band: 1, or the dilation */
   int     window; /* keys a query sees, those beyond the sequence's ends counted too: slot = (key chunk's number in the window) * chunk + place in the chunk */
   guint64 index;  /* dropout index of (head 0 of the group, place 0, slot 0) */
 } ReformerAttentionShape;
@@ -26,6 +27,20 @@ reformer_attention_shape (const ReformerAttentionArgs *attention)
   const gboolean full = attention->chunk >= attention->T;
   ReformerAttentionShape shape = { 0 };
 
+  shape.groups = 1;
+  if (attention->dilation > 0)
+    {
+      /* the size of chunks is nobody's choice: dropout draws by it */
+      shape.groups = MIN (attention->dilation, MAX (1, attention->T));
+      shape.chunk = attention->reach <= 32 ? 32 : 64;
+      shape.before = (attention->reach + shape.chunk - 1) / shape.chunk;
+      shape.after = attention->causal ? 0 : shape.before;
+      shape.chunks = shape.groups * (((attention->T + shape.groups - 1) / shape.groups + shape.chunk - 1) / shape.chunk);
+      shape.ring = shape.chunks;
+      shape.window = (shape.before + 1 + shape.after) * shape.chunk;
+      shape.index = (guint64) attention->first_head * attention->T * (shape.window + (attention->n_globals + 3) / 4 * 4);
+      return shape;
+    }
   shape.chunk = full ? attention->T : attention->chunk;
   shape.before = full ? 0 : attention->before;
   shape.after = full ? 0 : attention->after;
@@ -47,11 +62,22 @@ reformer_attention_work (const ReformerAttentionArgs  *attention,
   const double before = MIN (shape->before, chunks - 1), after = MIN (shape->after, chunks - 1);
   double pairs = T * shape->window;
 
-  if (shape->chunks == 1 && attention->causal && attention->order.tensor == NULL)
+  if (attention->from_globals)
+    pairs = T * attention->n_globals;
+  else if (attention->dilation > 0)
+    pairs = T * MIN (T, (attention->causal ? 1 : 2) * (double) attention->reach + 1 + attention->n_globals);
+  else if (shape->chunks == 1 && attention->causal && attention->order.tensor == NULL)
     pairs = T * (T + 1) / 2;
   else if (!attention->circular) /* no window goes beyond the ends */
     pairs = T * shape->chunk * (before + 1 + after - (before * (before + 1) + after * (after + 1)) / 2 / chunks);
   return (ReformerWork) { 2 * products * size * pairs, sizeof (float) * arrays * size * T };
+}
+
+/* Kernels for bands and globals are programs of their own. */
+static inline gboolean
+reformer_attention_has_band (const ReformerAttentionArgs *attention)
+{
+  return attention->dilation > 0 || attention->from_globals;
 }
 
 /* attention-simt.c */

@@ -14,6 +14,7 @@ enum
   MASKED = 16,
   SHARED = 32,
   DROPOUT = 64,
+  LISTED = 128,
 };
 
 /* m queries by n keys, tx by ty work-items. */
@@ -27,7 +28,7 @@ typedef struct
 typedef struct
 {
   int      head_size, chunk;
-  gboolean backward, cpu;
+  gboolean backward, cpu, band;
 } Want;
 
 static gsize
@@ -66,8 +67,8 @@ tile_options (const int    *sizes,
 {
   const Want *want = what;
 
-  g_snprintf (options, size, "-DHEAD_SIZE=%d -DM=%d -DN=%d -DTX=%d -DTY=%d%s%s", want->head_size, sizes[0], sizes[1], sizes[2], sizes[3],
-              want->backward ? " -DBACKWARD" : "", want->cpu ? " -DROLLED" : "");
+  g_snprintf (options, size, "-DHEAD_SIZE=%d -DM=%d -DN=%d -DTX=%d -DTY=%d%s%s%s", want->head_size, sizes[0], sizes[1], sizes[2], sizes[3],
+              want->backward ? " -DBACKWARD" : "", want->cpu ? " -DROLLED" : "", want->band ? " -DBAND" : "");
 }
 
 static Tiles
@@ -76,7 +77,8 @@ choose (ReformerRun                 *run,
         gboolean                     backward)
 {
   static const ReformerTuningUse use = { "simt/attention", local_bytes, group_items, is_wanted, tile_options };
-  const Want want = { attention->head_size, MIN (attention->chunk, attention->T), backward, reformer_device_get_kind (run->device) == REFORMER_DEVICE_KIND_CPU };
+  const Want want = { attention->head_size, attention->from_globals ? attention->n_globals : reformer_attention_shape (attention).chunk, backward,
+                      reformer_device_get_kind (run->device) == REFORMER_DEVICE_KIND_CPU, reformer_attention_has_band (attention) };
   Tiles tiles = { 1, 1, 1, 1, "" };
   const ReformerTuning *row = reformer_tuning_choose (run, REFORMER_TUNED_SIMT_ATTENTION, &use, &want, tiles.options);
 
@@ -95,7 +97,7 @@ get_flags (const ReformerAttentionArgs *attention)
 {
   return (attention->circular ? CIRCULAR : 0) | (attention->causal ? CAUSAL : 0) | (attention->self_last ? SELF_LAST : 0) |
          (attention->order.tensor != NULL ? ORDERED : 0) | (attention->mask.tensor != NULL ? MASKED : 0) |
-         (attention->k.tensor == NULL ? SHARED : 0) | (attention->dropout.p > 0 ? DROPOUT : 0);
+         (attention->k.tensor == NULL ? SHARED : 0) | (attention->dropout.p > 0 ? DROPOUT : 0) | (attention->from_globals ? LISTED : 0);
 }
 
 static ReformerTensor *
@@ -124,11 +126,35 @@ make_grid (const ReformerAttentionArgs  *attention,
   return reformer_grid_groups ((gsize) shape->chunks * ((shape->chunk + size - 1) / size), attention->heads, attention->rows, tiles->tx, tiles->ty);
 }
 
+static ReformerGrid
+make_list_grid (const ReformerAttentionArgs *attention,
+                const Tiles                 *tiles,
+                int                          size)
+{
+  return reformer_grid_groups ((gsize) (attention->n_globals + size - 1) / size, attention->heads, attention->rows, tiles->tx, tiles->ty);
+}
+
+static ReformerGrid
+make_query_grid (const ReformerAttentionArgs  *attention,
+                 const ReformerAttentionShape *shape,
+                 const Tiles                  *tiles)
+{
+  return attention->from_globals ? make_list_grid (attention, tiles, tiles->m) : make_grid (attention, shape, tiles, tiles->m);
+}
+
+/* What the kernels call the order: in a band the list of globals. */
+static ReformerSpan
+order_of (const ReformerAttentionArgs *attention)
+{
+  return reformer_attention_has_band (attention) ? attention->globals : attention->order;
+}
+
 /* What the three tile kernels take at their end. */
 #define GEOMETRY(a, shape, round)                                                                                                   \
   REFORMER_INT ((a)->T), REFORMER_INT ((a)->stride), REFORMER_INT (round),                                                          \
-  REFORMER_INT4 ((shape)->chunk, (shape)->before, (shape)->after, (a)->rounds), REFORMER_INT (get_flags (a)),                       \
-  REFORMER_FLOAT ((a)->scale), REFORMER_ULONG ((shape)->index), REFORMER_DROPOUT_ARGS (&(a)->dropout)
+  REFORMER_INT4 ((shape)->chunk, (shape)->before, (shape)->after, MAX ((a)->rounds, (shape)->groups)), REFORMER_INT (get_flags (a)), \
+  REFORMER_FLOAT ((a)->scale), REFORMER_ULONG ((shape)->index), REFORMER_DROPOUT_ARGS (&(a)->dropout), REFORMER_INT ((a)->reach),     \
+  REFORMER_INT ((a)->n_globals)
 
 void
 reformer_attention_simt_forward (ReformerRun                 *run,
@@ -141,8 +167,8 @@ reformer_attention_simt_forward (ReformerRun                 *run,
   g_autoptr (ReformerTensor) norms = key_norms (run, attention, tiles.options);
 
   for (int round = 0; round < attention->rounds; round++)
-    REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_forward", make_grid (attention, &shape, &tiles, tiles.m),
-                     REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
+    REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_forward", make_query_grid (attention, &shape, &tiles),
+                     REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (order_of (attention)),
                      REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (out), REFORMER_SPAN (stats),
                      GEOMETRY (attention, &shape, round),
                      REFORMER_WORK_OF (reformer_attention_work (attention, &shape, 2, 3 + (attention->k.tensor != NULL) + (round > 0))));
@@ -163,6 +189,26 @@ reformer_attention_simt_deltas (ReformerRun                 *run,
                    REFORMER_WORK (0, sizeof (float) * 2 * attention->heads * attention->rows * (gsize) attention->T * attention->head_size));
 }
 
+static void
+backward_keys (ReformerRun                  *run,
+               const ReformerAttentionArgs  *attention,
+               const ReformerAttentionShape *shape,
+               const Tiles                  *tiles,
+               int                           round,
+               ReformerGrid                  grid,
+               ReformerTensor               *norms,
+               ReformerSpan                  deltas,
+               ReformerSpan                  stats,
+               ReformerSpan                  dout,
+               ReformerSpan                  dk,
+               ReformerSpan                  dv)
+{
+  REFORMER_LAUNCH (run, "simt/attention", tiles->options, "attention_backward_keys", grid, REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k),
+                   REFORMER_SPAN (attention->v), REFORMER_SPAN (order_of (attention)), REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)),
+                   REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dk), REFORMER_SPAN (dv), GEOMETRY (attention, shape, round),
+                   REFORMER_WORK_OF (reformer_attention_work (attention, shape, 4, 5 + 2 * (attention->k.tensor != NULL) + (round > 0 ? 2 : 0))));
+}
+
 void
 reformer_attention_simt_backward (ReformerRun                 *run,
                                   const ReformerAttentionArgs *attention,
@@ -179,16 +225,14 @@ reformer_attention_simt_backward (ReformerRun                 *run,
 
   for (int round = 0; round < attention->rounds; round++)
     {
-      REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_backward_queries", make_grid (attention, &shape, &tiles, tiles.m),
-                       REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
+      REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_backward_queries", make_query_grid (attention, &shape, &tiles),
+                       REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (order_of (attention)),
                        REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (stats),
                        REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq), GEOMETRY (attention, &shape, round),
                        REFORMER_WORK_OF (reformer_attention_work (attention, &shape, 3, 4 + (attention->k.tensor != NULL) + (round > 0))));
-      REFORMER_LAUNCH (run, "simt/attention", tiles.options, "attention_backward_keys", make_grid (attention, &shape, &tiles, tiles.n),
-                       REFORMER_SPAN (attention->q), REFORMER_SPAN (attention->k), REFORMER_SPAN (attention->v), REFORMER_SPAN (attention->order),
-                       REFORMER_SPAN (attention->mask), REFORMER_SPAN (reformer_span (norms)), REFORMER_SPAN (stats),
-                       REFORMER_SPAN (deltas), REFORMER_SPAN (dout),
-                       REFORMER_SPAN (attention->k.tensor != NULL ? dk : dq), REFORMER_SPAN (dv), GEOMETRY (attention, &shape, round),
-                       REFORMER_WORK_OF (reformer_attention_work (attention, &shape, 4, 5 + 2 * (attention->k.tensor != NULL) + (round > 0 ? 2 : 0))));
+      backward_keys (run, attention, &shape, &tiles, round, make_grid (attention, &shape, &tiles, tiles.n), norms, deltas, stats, dout,
+                     attention->k.tensor != NULL ? dk : dq, dv);
     }
+  if (attention->dilation > 0 && attention->n_globals > 0)
+    backward_keys (run, attention, &shape, &tiles, 1, make_list_grid (attention, &tiles, tiles.n), norms, deltas, stats, dout, dk, dv);
 }

@@ -20,6 +20,7 @@ enum
   SHARED = 8,
   ORDERED = 16,
   MASKED = 32,
+  LISTED = 64,
 };
 
 /* Chunks a group walks along at most: keys that two chunks share are fetched once. */
@@ -53,7 +54,17 @@ check (ReformerRun             *run,
                        a->rows, a->T, a->heads, a->head_size, a->first_head, a->rounds, a->chunk, a->before, a->after);
   else if ((gint64) a->heads * a->head_size > a->stride)
     reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "attention: %d heads of %d do not fit in rows of %d", a->heads, a->head_size, a->stride);
-  else if (!full && a->T % a->chunk != 0)
+  else if (a->dilation < 0 || (a->dilation > 0 && (a->reach < 0 || (gint64) a->reach * a->dilation > G_MAXINT / 4)) || a->n_globals < 0 || a->n_globals > a->T ||
+           (a->n_globals > 0 && !reformer_attention_has_band (a)))
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "attention: a band of %d to each side with dilation %d and %d globals of %d tokens cannot be", a->reach,
+                       a->dilation, a->n_globals, a->T);
+  else if (reformer_attention_has_band (a) && (a->order.tensor != NULL || a->rounds != 1 || a->k.tensor == NULL || a->self_last))
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "attention: a band has its natural order, and keys of its own");
+  else if (a->from_globals && (a->dilation > 0 || !full))
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "attention: globals see all keys, in one chunk of %d tokens, not %d, and without dilation", a->T, a->chunk);
+  else if (a->dilation > 0 && ((gint64) a->T / MIN (a->dilation, a->T) + 65) * MIN (a->dilation, a->T) > G_MAXINT / 4)
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT, "attention: %d tokens with dilation %d are more than %d places", a->T, a->dilation, G_MAXINT / 4);
+  else if (a->dilation == 0 && !full && a->T % a->chunk != 0)
     reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "attention: %d tokens are not a multiple of chunk %d", a->T, a->chunk);
   else if (a->order.tensor == NULL && a->rounds != 1)
     reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_INVALID, "attention: %d rounds without an order, not 1", a->rounds);
@@ -67,7 +78,7 @@ static int
 flags_of (const ReformerAttentionArgs *a)
 {
   return (a->circular ? CIRCULAR : 0) | (a->causal ? CAUSAL : 0) | (a->self_last ? SELF_LAST : 0) | (a->k.tensor == NULL ? SHARED : 0) |
-         (a->order.tensor != NULL ? ORDERED : 0) | (a->mask.tensor != NULL ? MASKED : 0);
+         (a->order.tensor != NULL ? ORDERED : 0) | (a->mask.tensor != NULL ? MASKED : 0) | (a->from_globals ? LISTED : 0);
 }
 
 /* A head in whole vectors. */
@@ -99,7 +110,8 @@ tile_options (const int    *sizes,
 {
   const Want *want = what;
 
-  g_snprintf (options, size, "-DHEAD_SIZE=%d -DQUERIES=%d -DKEYS=%d", want->attention->head_size, sizes[0], sizes[1]);
+  g_snprintf (options, size, "-DHEAD_SIZE=%d -DQUERIES=%d -DKEYS=%d%s", want->attention->head_size, sizes[0], sizes[1],
+              reformer_attention_has_band (want->attention) ? " -DBAND" : "");
 }
 
 static gboolean
@@ -131,7 +143,7 @@ choose_chain (ReformerRun                  *run,
   const int slots = shape->before + 1 + shape->after;
   g_autoptr (GError) error = NULL;
 
-  if (shape->chunk > 64 || slots > 3 || (width * size * (4 * slots + 5) + 2 * size * size + 2048) * sizeof (float) > reformer_device_get_local_memory (run->device))
+  if (reformer_attention_has_band (a) || shape->chunk > 64 || slots > 3 || (width * size * (4 * slots + 5) + 2 * size * size + 2048) * sizeof (float) > reformer_device_get_local_memory (run->device))
     return FALSE;
   tiles->queries = tiles->keys = size;
   g_snprintf (tiles->options, sizeof tiles->options, "-DHEAD_SIZE=%d -DQUERIES=%d -DKEYS=%d -DSLOTS=%d", a->head_size, tiles->queries, tiles->keys, slots);
@@ -160,10 +172,25 @@ count_tiles (const ReformerAttentionShape *shape,
   return (gsize) shape->chunks * ((shape->chunk + size - 1) / size);
 }
 
+static gsize
+count_query_tiles (const ReformerAttentionArgs  *a,
+                   const ReformerAttentionShape *shape,
+                   int                           size)
+{
+  return a->from_globals ? (gsize) (a->n_globals + size - 1) / size : count_tiles (shape, size);
+}
+
+/* What the kernels call the order: in a band the list of globals. */
+static ReformerSpan
+order_of (const ReformerAttentionArgs *a)
+{
+  return reformer_attention_has_band (a) ? a->globals : a->order;
+}
+
 #define SHAPE_ARGS(round, span)                                                                                                        \
-  REFORMER_INT (a->T), REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (a->rounds), REFORMER_INT (round),                \
+  REFORMER_INT (a->T), REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (MAX (a->rounds, shape.groups)), REFORMER_INT (round), \
   REFORMER_INT (shape.chunk), REFORMER_INT (shape.before), REFORMER_INT (shape.after), REFORMER_INT (flags_of (a)), REFORMER_FLOAT (a->scale), \
-  REFORMER_INT (span), REFORMER_ULONG (shape.index), REFORMER_DROPOUT_ARGS (&a->dropout)
+  REFORMER_INT (span), REFORMER_INT (a->reach), REFORMER_INT (a->n_globals), REFORMER_ULONG (shape.index), REFORMER_DROPOUT_ARGS (&a->dropout)
 
 void
 reformer_attention_forward (ReformerRun             *run,
@@ -187,11 +214,11 @@ reformer_attention_forward (ReformerRun             *run,
     return;
 
   shape = reformer_attention_shape (a);
-  n = count_tiles (&shape, tiles.queries);
+  n = count_query_tiles (a, &shape, tiles.queries);
   span = choose_span (run, a, n);
   for (int round = 0; round < a->rounds; round++)
     REFORMER_LAUNCH (run, FORWARD, tiles.options, "attention_forward", reformer_grid_tiles ((n + span - 1) / span, a->heads, a->rows),
-                     REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
+                     REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (order_of (a)), REFORMER_SPAN (a->mask),
                      REFORMER_SPAN (out), REFORMER_SPAN (stats), SHAPE_ARGS (round, span),
                      REFORMER_WORK_OF (reformer_attention_work (a, &shape, 2, 3 + (a->k.tensor != NULL) + (round > 0))));
 }
@@ -218,6 +245,28 @@ reformer_attention_deltas (ReformerRun                 *run,
                      REFORMER_INT (a->rows), REFORMER_INT (a->stride), REFORMER_INT (flags_of (a)),
                      REFORMER_WORK (0, sizeof (float) * 2 * a->heads * a->rows * (gsize) a->T * a->head_size));
   return g_steal_pointer (&deltas);
+}
+
+static void
+backward_keys (ReformerRun                  *run,
+               const ReformerAttentionArgs  *a,
+               const ReformerAttentionShape *shape_,
+               const Tiles                  *tiles,
+               int                           round,
+               gsize                         n,
+               int                           span,
+               ReformerSpan                  deltas,
+               ReformerSpan                  stats,
+               ReformerSpan                  dout,
+               ReformerSpan                  dk,
+               ReformerSpan                  dv)
+{
+  const ReformerAttentionShape shape = *shape_;
+
+  REFORMER_LAUNCH (run, BACKWARD, tiles->options, "attention_backward_keys", reformer_grid_tiles ((n + span - 1) / span, a->heads, a->rows),
+                   REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (order_of (a)), REFORMER_SPAN (a->mask),
+                   REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dk), REFORMER_SPAN (dv), SHAPE_ARGS (round, span),
+                   REFORMER_WORK_OF (reformer_attention_work (a, &shape, 4, 5 + 2 * (a->k.tensor != NULL) + (round > 0 ? 2 : 0))));
 }
 
 void
@@ -247,7 +296,7 @@ reformer_attention_backward (ReformerRun             *run,
 
       for (int round = 0; round < a->rounds; round++)
         REFORMER_LAUNCH (run, CHAIN, tiles.options, "attention_backward_chain", reformer_grid_tiles ((shape.chunks + span - 1) / span, a->heads, a->rows),
-                         REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
+                         REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (order_of (a)), REFORMER_SPAN (a->mask),
                          REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq),
                          REFORMER_SPAN (a->k.tensor != NULL ? dk : dq), REFORMER_SPAN (dv), SHAPE_ARGS (round, span),
                          REFORMER_WORK_OF (reformer_attention_work (a, &shape, 5, 5 + 2 * (a->k.tensor != NULL) + (round > 0 ? 2 : 0))));
@@ -257,19 +306,20 @@ reformer_attention_backward (ReformerRun             *run,
     return;
   for (int round = 0; round < a->rounds; round++)
     {
-      const gsize n_queries = count_tiles (&shape, tiles.queries), n_keys = count_tiles (&shape, tiles.keys);
+      const gsize n_queries = count_query_tiles (a, &shape, tiles.queries), n_keys = count_tiles (&shape, tiles.keys);
       const int span_queries = choose_span (run, a, n_queries), span_keys = choose_span (run, a, n_keys);
 
       REFORMER_LAUNCH (run, BACKWARD, tiles.options, "attention_backward_queries",
                        reformer_grid_tiles ((n_queries + span_queries - 1) / span_queries, a->heads, a->rows),
-                       REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
+                       REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (order_of (a)), REFORMER_SPAN (a->mask),
                        REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq), SHAPE_ARGS (round, span_queries),
                        REFORMER_WORK_OF (reformer_attention_work (a, &shape, 3, 4 + (a->k.tensor != NULL) + (round > 0))));
-      REFORMER_LAUNCH (run, BACKWARD, tiles.options, "attention_backward_keys",
-                       reformer_grid_tiles ((n_keys + span_keys - 1) / span_keys, a->heads, a->rows),
-                       REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (a->order), REFORMER_SPAN (a->mask),
-                       REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (a->k.tensor != NULL ? dk : dq),
-                       REFORMER_SPAN (dv), SHAPE_ARGS (round, span_keys),
-                       REFORMER_WORK_OF (reformer_attention_work (a, &shape, 4, 5 + 2 * (a->k.tensor != NULL) + (round > 0 ? 2 : 0))));
+      backward_keys (run, a, &shape, &tiles, round, n_keys, span_keys, deltas, stats, dout, a->k.tensor != NULL ? dk : dq, dv);
+    }
+  if (a->dilation > 0 && a->n_globals > 0)
+    {
+      const gsize n_keys = (gsize) (a->n_globals + tiles.keys - 1) / tiles.keys;
+
+      backward_keys (run, a, &shape, &tiles, 1, n_keys, 1, deltas, stats, dout, dk, dv);
     }
 }

@@ -19,6 +19,11 @@ G_BEGIN_DECLS
  * window ends where the sequence does. chunk >= T: everything sees everything (full attention; tiles with online softmax, any T). Else T is a multiple of chunk.
  * A window that wraps onto itself sees a key twice, as in the paper's code.
  *
+ * A band (dilation > 0; T of any length, natural order; chunk, before, after and circular are not read): a query sees the keys at most reach * dilation tokens
+ * from it whose distance is a multiple of the dilation, and all of `globals`, whichever their distance. Global tokens have to be 0 in the mask: they are keys by the
+ * list alone, so that none counts twice, and get zeros as queries do that are masked.
+ * from_globals: queries are the globals alone, each of which sees all keys; other rows of out, stats and dq are left as they are. chunk >= T.
+ *
  * Scores: scale * q . k; with no tensor k the keys are q / sqrt (mean (q^2) + 1e-6) / sqrt (head_size) (spec 3.4.1) and scale is 1.
  * Values replace the score in this order: not allowed (masked key, or causal and key token > query token): -1e9; then, with self_last, key token = query token: -1e5.
  * A weight whose score lies 126 or more (base 2) below the maximum is exactly 0. */
@@ -37,7 +42,13 @@ typedef struct
   gboolean        self_last;
   ReformerSpan    mask;
   ReformerDropout dropout;    /* of the weights; row b is sequence dropout.sequence + b; index ((first_head + h) * rounds * T + place in the ring) * window + slot,
-                               * window = keys of a window, slot = the key's number in it */
+                               * window = keys of a window, slot = the key's number in it. In a band, and from globals: token in place
+                               * of the place, without rounds; a window's slots are those of its chunks, then the globals, filled up to whole quads */
+  int             dilation;   /* 0: no band */
+  int             reach;      /* keys to each side in the band; causal: to the left */
+  ReformerSpan    globals;    /* int32 [rows][n_globals], -1 behind a row's last */
+  int             n_globals;
+  gboolean        from_globals;
   int             first_head; /* number of the group's first head in the layer */
 } ReformerAttentionArgs;
 

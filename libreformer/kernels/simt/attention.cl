@@ -13,6 +13,10 @@
 //   index      dropout index of (head 0, place 0, slot 0)
 //   groups     tiles of a round, heads, rows; rounds one launch after the other, each adding to what those before it left
 //
+// With -DBAND (ops/attention.h: band, and queries of the globals alone) tokens of one remainder modulo the dilation, shape.w, form a sequence of its own, in places
+// 0, 1, ..., the last of its chunks with places without token. `order` is the list of global tokens, `listed` of them (-1: none), which are keys behind the
+// window's, or with LISTED the queries. Keys of global tokens are launched as round 1. A token is dropped by its number, not by its place.
+//
 // Work-item (tx, ty) has rows ty, ty + TY, ... and columns tx, tx + TX, ... of every tile product. Tiles in local memory have rows of LD elements,
 // an odd number, zeros beyond HEAD_SIZE. Programs are built for the forward, or with -DBACKWARD for the gradients.
 
@@ -48,6 +52,7 @@
 #define MASKED 16
 #define SHARED 32
 #define DROPOUT 64
+#define LISTED 128   // queries are the global tokens alone, keys all tokens
 
 #define LOG2E 1.44269504088896341f
 #define SELF_SCORE (-1e5f * LOG2E)
@@ -70,6 +75,56 @@ rest (int x, int n, int quotient)
 {
   return mad_sat (-quotient, n, x);
 }
+
+#ifdef BAND
+// Of a remainder.
+#define CHUNKS(T, shape) ((((T) + (shape).w - 1) / (shape).w + (shape).x - 1) / (shape).x)
+
+// `count` places from `place` on; round: the remainder, or -1 for the list.
+inline tile
+tile_of (__global const int *list, int round, int place, int count, int size)
+{
+  tile t;
+
+  t.order = list;
+  t.round = round;
+  t.place = place;
+  t.count = min (size, count - place);
+  return t;
+}
+
+inline void
+load_band (__local int *tokens, tile t, int size, __global const uchar *mask, int flags, int me, int T, int dilation)
+{
+  for (int i = me; i < size; i += GROUP)
+    {
+      int token = -1;
+
+      if (i < t.count)
+        {
+          token = t.round < 0 ? t.order[t.place + i] : t.round + (t.place + i) * dilation;
+          if (token >= T)
+            token = -1;
+          else if (t.round >= 0 && flags & MASKED && !mask[token])
+            token = -2 - token;
+        }
+      tokens[i] = token;
+    }
+}
+
+#define LOAD_TOKENS(tokens, tile, size) load_band (tokens, tile, size, mask, flags, me, T, shape.w)
+// Slots of a window, and of the global tokens behind them.
+#define SLOT_COUNT ((shape.y + 1 + shape.z) * shape.x)
+#define WEIGHT_INDEX(query, row, slot) \
+  (index + ((ulong) get_group_id (1) * T + max (query, 0)) * (ulong) (SLOT_COUNT + (flags & LISTED ? 0 : (listed + 3) / 4 * 4)) + (slot))
+// Whether key and query are not too far from each other in a band of `far` tokens to each side; below 0: for keys that all see.
+#define NEAR(query, key) (far < 0 || abs ((query) - (key)) <= (uint) far)
+#else
+#define CHUNKS(T, shape) ((T) / (shape).x)
+#define LOAD_TOKENS(tokens, tile, size) load_tokens (tokens, tile, size, mask, flags, me)
+#define WEIGHT_INDEX(query, row, slot) weight_index (index, T, shape, queries, row, slot)
+#define NEAR(query, key) 1
+#endif
 
 // The tile of at most `size` places from place `first` on of chunk `ring` of the ring.
 inline tile
@@ -156,9 +211,9 @@ UNROLL
 
 // What a query may do with a key: 0 nothing (the weight is exactly 0), 1 look, 2 look at itself with the fixed score, which has no gradient.
 inline int
-relation (int query, int key, int flags)
+relation (int query, int key, int near, int flags)
 {
-  if (query < 0 || key < 0)
+  if (query < 0 || key < 0 || !near)
     return 0;
   if (flags & SELF_LAST && query == key)
     return 2;
@@ -233,7 +288,7 @@ attention_key_norms (SPAN (const float, q), SPAN (float, key_norms), int T, int 
 __kernel GROUP_SIZE void
 attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const float, v), SPAN (const int, order), SPAN (const uchar, mask),
                    SPAN (const float, key_norms), SPAN (float, out), SPAN (float, stats), int T, int stride, int round, int4 shape, int flags,
-                   float scale, ulong index, uint4 dropout, float dropout_scale, uint sequence)
+                   float scale, ulong index, uint4 dropout, float dropout_scale, uint sequence, int reach, int listed)
 {
   BEGIN (const float, q);
   BEGIN (const float, k);
@@ -245,9 +300,20 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
   BEGIN (float, stats);
   const int tx = get_local_id (0), ty = get_local_id (1), me = ty * TX + tx;
   const int head = get_group_id (1), row = get_group_id (2), rows = get_num_groups (2);
-  const int tiles = (shape.x + M - 1) / M, chunks = T / shape.x, ring = chunks * shape.w;
+  const int tiles = (shape.x + M - 1) / M, chunks = CHUNKS (T, shape);
+#ifdef BAND
+  // Tiles of keys: those of the window, in places of the queries' remainder, then those of the list. With LISTED all tokens are one chunk.
+  const int number = get_group_id (0), in_ring = number / tiles, remainder = in_ring / chunks, own = rest (in_ring, chunks, remainder);
+  const tile queries = flags & LISTED ? tile_of (order + (size_t) row * listed, -1, number * M, listed, M)
+                                      : tile_of (order, remainder, own * shape.x + rest (number, tiles, in_ring) * M, (own + 1) * shape.x, M);
+  const int all = chunks * shape.x, begin = flags & LISTED ? 0 : max (0, queries.place - reach) / N * N;
+  const int stop = flags & LISTED ? all : min (all, queries.place + queries.count + (flags & CAUSAL ? 0 : reach)), in_band = (stop - begin + N - 1) / N;
+  const int steps = in_band + (flags & LISTED ? 0 : (listed + N - 1) / N), first_slot = flags & LISTED ? 0 : (own - shape.y) * shape.x;
+#else
+  const int ring = chunks * shape.w;
   const int number = get_group_id (0), in_round = number / tiles, chunk = round * chunks + in_round;
   const tile queries = tile_at (order, T, shape, chunk, rest (number, tiles, in_round) * M, M);
+#endif
   __local float qs[M * LD], kv[N * LD], weights[M * (N + 1)], partial[M * TX];
   __local int query[M], key[N];
   float m[RM], l[RM], acc[RM][RD];
@@ -260,7 +326,7 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
   PLACE_TOKENS (stats, 2);
   mask += (size_t) row * T;
 
-  load_tokens (query, queries, M, mask, flags, me);
+  LOAD_TOKENS (query, queries, M);
   barrier (CLK_LOCAL_MEM_FENCE);
   load_rows (qs, q, query, M, stride, tx, ty);
 UNROLL
@@ -273,15 +339,24 @@ UNROLL
         acc[i][j] = 0.0f;
     }
 
+#ifdef BAND
+  for (int step = 0; step < steps; step++)
+    {
+      const int from_list = step >= in_band, far = flags & LISTED || from_list ? -1 : reach * shape.w;
+      const int k0 = from_list ? (step - in_band) * N : begin + step * N, first = from_list ? SLOT_COUNT + k0 : k0 - first_slot;
+      const tile keys = tile_of (order + (size_t) row * listed, from_list ? -1 : remainder, k0, from_list ? listed : all, N);
+#else
   const int last = last_chunk (in_round, chunks, shape.y, shape.z, flags);
   const int end = triangular (T, shape, flags) ? queries.place + queries.count : shape.x;
 
   for (int o = first_chunk (in_round, shape.y, flags), k0 = 0; o <= last; o += k0 + N >= end, k0 = k0 + N >= end ? 0 : k0 + N)
     {
       const tile keys = tile_at (order, T, shape, wrap (chunk - shape.y + o, ring), k0, N);
+      const int first = o * shape.x + k0;
+#endif
       float s[RM][RN];
 
-      load_tokens (key, keys, N, mask, flags, me);
+      LOAD_TOKENS (key, keys, N);
       barrier (CLK_LOCAL_MEM_FENCE);
       load_keys (kv, q, k, key_norms, key, N, stride, flags, tx, ty);
       barrier (CLK_LOCAL_MEM_FENCE);
@@ -294,7 +369,7 @@ UNROLL
 UNROLL
           for (int j = 0; j < RN; j++)
             {
-              const int what = relation (query[ty + TY * i], key[tx + TX * j], flags);
+              const int what = relation (query[ty + TY * i], key[tx + TX * j], NEAR (query[ty + TY * i], key[tx + TX * j]), flags);
 
               s[i][j] = what == 0 ? -FLT_MAX : what == 2 ? SELF_SCORE : s[i][j] * (scale * LOG2E);
               most = fmax (most, s[i][j]);
@@ -327,7 +402,7 @@ UNROLL
               l[i] += p;
               if (flags & DROPOUT)
                 p *= dropout_factor (dropout, dropout_scale, sequence + row,
-                                     weight_index (index, T, shape, queries, ty + TY * i, o * shape.x + k0 + tx + TX * j));
+                                     WEIGHT_INDEX (query[ty + TY * i], ty + TY * i, first + tx + TX * j));
               weights[(ty + TY * i) * (N + 1) + tx + TX * j] = p;
             }
         }
@@ -431,7 +506,7 @@ __kernel GROUP_SIZE void
 attention_backward_queries (SPAN (const float, q), SPAN (const float, k), SPAN (const float, v), SPAN (const int, order), SPAN (const uchar, mask),
                             SPAN (const float, key_norms), SPAN (const float, stats), SPAN (const float, deltas), SPAN (const float, dout),
                             SPAN (float, dq), int T, int stride, int round, int4 shape, int flags, float scale, ulong index, uint4 dropout,
-                            float dropout_scale, uint sequence)
+                            float dropout_scale, uint sequence, int reach, int listed)
 {
   BEGIN (const float, q);
   BEGIN (const float, k);
@@ -445,9 +520,20 @@ attention_backward_queries (SPAN (const float, q), SPAN (const float, k), SPAN (
   BEGIN (float, dq);
   const int tx = get_local_id (0), ty = get_local_id (1), me = ty * TX + tx;
   const int head = get_group_id (1), row = get_group_id (2), rows = get_num_groups (2);
-  const int tiles = (shape.x + M - 1) / M, chunks = T / shape.x, ring = chunks * shape.w;
+  const int tiles = (shape.x + M - 1) / M, chunks = CHUNKS (T, shape);
+#ifdef BAND
+  // Tiles of keys: those of the window, in places of the queries' remainder, then those of the list. With LISTED all tokens are one chunk.
+  const int number = get_group_id (0), in_ring = number / tiles, remainder = in_ring / chunks, own = rest (in_ring, chunks, remainder);
+  const tile queries = flags & LISTED ? tile_of (order + (size_t) row * listed, -1, number * M, listed, M)
+                                      : tile_of (order, remainder, own * shape.x + rest (number, tiles, in_ring) * M, (own + 1) * shape.x, M);
+  const int all = chunks * shape.x, begin = flags & LISTED ? 0 : max (0, queries.place - reach) / N * N;
+  const int stop = flags & LISTED ? all : min (all, queries.place + queries.count + (flags & CAUSAL ? 0 : reach)), in_band = (stop - begin + N - 1) / N;
+  const int steps = in_band + (flags & LISTED ? 0 : (listed + N - 1) / N), first_slot = flags & LISTED ? 0 : (own - shape.y) * shape.x;
+#else
+  const int ring = chunks * shape.w;
   const int number = get_group_id (0), in_round = number / tiles, chunk = round * chunks + in_round;
   const tile queries = tile_at (order, T, shape, chunk, rest (number, tiles, in_round) * M, M);
+#endif
   __local float qs[M * LD], gs[M * LD], ks[N * LD], vs[N * LD], ds[M * (N + 1)];
   __local int query[M], key[N];
   float most[RM], inverse[RM], delta[RM], acc[RM][RD];
@@ -462,7 +548,7 @@ attention_backward_queries (SPAN (const float, q), SPAN (const float, k), SPAN (
   PLACE_TOKENS (deltas, 1);
   mask += (size_t) row * T;
 
-  load_tokens (query, queries, M, mask, flags, me);
+  LOAD_TOKENS (query, queries, M);
   barrier (CLK_LOCAL_MEM_FENCE);
   load_rows (qs, q, query, M, stride, tx, ty);
   load_rows (gs, dout, query, M, stride, tx, ty);
@@ -480,15 +566,24 @@ UNROLL
         acc[i][j] = 0.0f;
     }
 
+#ifdef BAND
+  for (int step = 0; step < steps; step++)
+    {
+      const int from_list = step >= in_band, far = flags & LISTED || from_list ? -1 : reach * shape.w;
+      const int k0 = from_list ? (step - in_band) * N : begin + step * N, first = from_list ? SLOT_COUNT + k0 : k0 - first_slot;
+      const tile keys = tile_of (order + (size_t) row * listed, from_list ? -1 : remainder, k0, from_list ? listed : all, N);
+#else
   const int last = last_chunk (in_round, chunks, shape.y, shape.z, flags);
   const int end = triangular (T, shape, flags) ? queries.place + queries.count : shape.x;
 
   for (int o = first_chunk (in_round, shape.y, flags), k0 = 0; o <= last; o += k0 + N >= end, k0 = k0 + N >= end ? 0 : k0 + N)
     {
       const tile keys = tile_at (order, T, shape, wrap (chunk - shape.y + o, ring), k0, N);
+      const int first = o * shape.x + k0;
+#endif
       float s[RM][RN], dp[RM][RN];
 
-      load_tokens (key, keys, N, mask, flags, me);
+      LOAD_TOKENS (key, keys, N);
       barrier (CLK_LOCAL_MEM_FENCE);
       load_keys (ks, q, k, key_norms, key, N, stride, flags, tx, ty);
       load_rows (vs, v, key, N, stride, tx, ty);
@@ -500,12 +595,12 @@ UNROLL
 UNROLL
         for (int j = 0; j < RN; j++)
           {
-            const int what = relation (query[ty + TY * i], key[tx + TX * j], flags);
+            const int what = relation (query[ty + TY * i], key[tx + TX * j], NEAR (query[ty + TY * i], key[tx + TX * j]), flags);
             float d = dp[i][j];
 
             if (flags & DROPOUT)
               d *= dropout_factor (dropout, dropout_scale, sequence + row,
-                                   weight_index (index, T, shape, queries, ty + TY * i, o * shape.x + k0 + tx + TX * j));
+                                   WEIGHT_INDEX (query[ty + TY * i], ty + TY * i, first + tx + TX * j));
             ds[(ty + TY * i) * (N + 1) + tx + TX * j] =
               what == 1 ? weight (s[i][j], 1, scale, most[i], inverse[i]) * (d - delta[i]) : 0.0f;
           }
@@ -554,7 +649,7 @@ __kernel GROUP_SIZE void
 attention_backward_keys (SPAN (const float, q), SPAN (const float, k), SPAN (const float, v), SPAN (const int, order), SPAN (const uchar, mask),
                          SPAN (const float, key_norms), SPAN (const float, stats), SPAN (const float, deltas), SPAN (const float, dout),
                          SPAN (float, dk), SPAN (float, dv), int T, int stride, int round, int4 shape, int flags, float scale, ulong index,
-                         uint4 dropout, float dropout_scale, uint sequence)
+                         uint4 dropout, float dropout_scale, uint sequence, int reach, int listed)
 {
   BEGIN (const float, q);
   BEGIN (const float, k);
@@ -569,9 +664,18 @@ attention_backward_keys (SPAN (const float, q), SPAN (const float, k), SPAN (con
   BEGIN (float, dv);
   const int tx = get_local_id (0), ty = get_local_id (1), me = ty * TX + tx;
   const int head = get_group_id (1), row = get_group_id (2), rows = get_num_groups (2);
-  const int tiles = (shape.x + N - 1) / N, chunks = T / shape.x, ring = chunks * shape.w;
+  const int tiles = (shape.x + N - 1) / N, chunks = CHUNKS (T, shape);
+#ifdef BAND
+  // Tiles of queries: those of the band; of all remainders for the keys of the list; or those of the list.
+  const int number = get_group_id (0), in_ring = number / tiles, remainder = in_ring / chunks, from_list = round > 0;
+  const int far = flags & LISTED || from_list ? -1 : reach * shape.w, k0 = from_list ? number * N : rest (in_ring, chunks, remainder) * shape.x + rest (number, tiles, in_ring) * N;
+  const int all = chunks * shape.x;
+  const tile keys = tile_of (order + (size_t) row * listed, from_list ? -1 : remainder, k0, from_list ? listed : (k0 / shape.x + 1) * shape.x, N);
+#else
+  const int ring = chunks * shape.w;
   const int number = get_group_id (0), in_round = number / tiles, chunk = round * chunks + in_round, k0 = rest (number, tiles, in_round) * N;
   const tile keys = tile_at (order, T, shape, chunk, k0, N);
+#endif
   __local float qs[M * LD], gs[M * LD], ks[N * LD], vs[N * LD], ps[M * (N + 1)], ds[M * (N + 1)], most[M], inverse[M], delta[M], partial[N * TX];
   __local int query[M], key[N];
   float acc_k[RK][RD], acc_v[RK][RD];
@@ -587,7 +691,7 @@ attention_backward_keys (SPAN (const float, q), SPAN (const float, k), SPAN (con
   PLACE_TOKENS (deltas, 1);
   mask += (size_t) row * T;
 
-  load_tokens (key, keys, N, mask, flags, me);
+  LOAD_TOKENS (key, keys, N);
   barrier (CLK_LOCAL_MEM_FENCE);
   load_keys (ks, q, k, key_norms, key, N, stride, flags, tx, ty);
   load_rows (vs, v, key, N, stride, tx, ty);
@@ -597,6 +701,18 @@ UNROLL
     for (int j = 0; j < RD; j++)
       acc_k[i][j] = acc_v[i][j] = 0.0f;
 
+#ifdef BAND
+  // Tiles begin where chunks do: M and the chunk divide each other.
+  const int begin = far < 0 ? 0 : max (0, k0 - (flags & CAUSAL ? 0 : reach)) / M * M;
+  const int stop = flags & LISTED ? listed : far < 0 ? all : min (all, k0 + keys.count + reach), in_remainder = (stop - begin + M - 1) / M;
+  const int steps = from_list ? in_remainder * shape.w : in_remainder;
+
+  for (int step = 0; step < steps; step++)
+    {
+      const int turn = step / in_remainder, q0 = begin + rest (step, in_remainder, turn) * M;
+      const tile queries = tile_of (order + (size_t) row * listed, flags & LISTED ? -1 : from_list ? turn : remainder, q0, flags & LISTED ? listed : all, M);
+      const int first = from_list ? SLOT_COUNT + k0 : k0 - (flags & LISTED ? 0 : (q0 / shape.x - shape.y) * shape.x);
+#else
   // Offset o - shape.z: queries of that many chunks later.
   const int last = last_chunk (in_round, chunks, shape.z, shape.y, flags);
   const int start = triangular (T, shape, flags) ? k0 / M * M : 0;
@@ -604,9 +720,11 @@ UNROLL
   for (int o = first_chunk (in_round, shape.z, flags), q0 = start; o <= last; o += q0 + M >= shape.x, q0 = q0 + M >= shape.x ? start : q0 + M)
     {
       const tile queries = tile_at (order, T, shape, wrap (chunk - shape.z + o, ring), q0, M);
+      const int first = (shape.y + shape.z - o) * shape.x + k0;
+#endif
       float s[RM][RN], dp[RM][RN];
 
-      load_tokens (query, queries, M, mask, flags, me);
+      LOAD_TOKENS (query, queries, M);
       barrier (CLK_LOCAL_MEM_FENCE);
       load_rows (qs, q, query, M, stride, tx, ty);
       load_rows (gs, dout, query, M, stride, tx, ty);
@@ -626,13 +744,13 @@ UNROLL
 UNROLL
         for (int j = 0; j < RN; j++)
           {
-            const int r = ty + TY * i, c = tx + TX * j, what = relation (query[r], key[c], flags);
+            const int r = ty + TY * i, c = tx + TX * j, what = relation (query[r], key[c], NEAR (query[r], key[c]), flags);
             const float p = weight (s[i][j], what, scale, most[r], inverse[r]);
             float factor = 1.0f;
 
             if (flags & DROPOUT)
               factor = dropout_factor (dropout, dropout_scale, sequence + row,
-                                       weight_index (index, T, shape, queries, r, (shape.y + shape.z - o) * shape.x + k0 + c));
+                                       WEIGHT_INDEX (query[r], r, first + c));
             ps[r * (N + 1) + c] = p * factor;
             ds[r * (N + 1) + c] = what == 1 ? p * (dp[i][j] * factor - delta[r]) : 0.0f;
           }

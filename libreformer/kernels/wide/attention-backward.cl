@@ -9,8 +9,13 @@ attention_backward_queries (SPAN (const float, q), SPAN (const float, k), SPAN (
 {
   const int h = get_global_id (1), row = get_global_id (2);
   const shape s = make_shape (T, stride, rounds, chunk, before, after, flags);
-  const int parts = (chunk + QUERIES - 1) / QUERIES, end = min (s.chunks * parts, ((int) get_global_id (0) + 1) * span);
-  const int window = (before + 1 + after) * chunk, tiles = (before + 1 + after) * s.parts;
+  const int parts = (chunk + QUERIES - 1) / QUERIES, end = min (UNITS (parts, QUERIES), ((int) get_global_id (0) + 1) * span);
+  const int window = WINDOW, ours = (before + 1 + after) * s.parts;
+#ifdef BAND
+  const int tiles = ours + (flags & LISTED ? 0 : (listed + KEYS - 1) / KEYS);
+#else
+  const int tiles = ours;
+#endif
   __global const float *q = HEAD (q_ + q_at), *k = flags & SHARED ? q : HEAD (k_ + k_at), *v = HEAD (v_ + v_at), *dout = HEAD (dout_ + dout_at);
   __global const float *stats = stats_ + stats_at + ((size_t) h * rows + row) * T * 2, *delta = ENTRIES (delta_ + delta_at);
   __global const int *order = order_ + order_at;
@@ -27,23 +32,46 @@ attention_backward_queries (SPAN (const float, q), SPAN (const float, k), SPAN (
 
   for (int u = get_global_id (0) * span; u < end; u++)
     {
-      const int c = round * s.chunks + u / parts, place = u / parts * chunk + u % parts * QUERIES, count = min (QUERIES, chunk - u % parts * QUERIES);
+      const int c = round * s.chunks + u / parts, place = u / parts * chunk + u % parts * QUERIES;
+#ifdef BAND
+      const int count = min (QUERIES, flags & LISTED ? listed - place : chunk - u % parts * QUERIES);
 
-      take_tokens (ORDER (round), mask, flags, place, count, QUERIES, token, seen);
+      if (flags & LISTED)
+        take_list (GLOBALS, listed, place, QUERIES, token, seen);
+      else
+        TAKE (c, u % parts * QUERIES, count, QUERIES, token, seen);
+#else
+      const int count = min (QUERIES, chunk - u % parts * QUERIES);
+
+      TAKE (c, u % parts * QUERIES, count, QUERIES, token, seen);
+#endif
       take_columns (q, seen, UP (count, LANES), stride, xt, QUERIES);
       take_columns (dout, seen, UP (count, LANES), stride, gt, QUERIES);
       take_stats (stats, delta, seen, QUERIES, top, one, slope);
       for (int i = 0; i < QUERIES * WIDTH; i += VW)
         STORE_LOCAL (gq + i, (vec) (0.0f));
 
-      for (int n = next_tile (&s, c, place + count - 1, 0); n < tiles; n = next_tile (&s, c, place + count - 1, n + 1))
+      for (int n = next_tile (&s, c, place, place + count - 1, reach, 0); n < tiles; n = next_tile (&s, c, place, place + count - 1, reach, n + 1))
         {
+#ifdef BAND
+          const int global_tile = n >= ours, far = flags & LISTED || global_tile ? -1 : reach * rounds;
+          const int kc = global_tile ? s.ring : neighbour (&s, c, n / s.parts - before), at = global_tile ? (n - ours) * KEYS : n % s.parts * KEYS;
+          const int length = UP (min (KEYS, (global_tile ? listed : chunk) - at), TILE), tile = global_tile ? s.ring * s.parts + n - ours : kc * s.parts + n % s.parts;
+          const int first_slot = (global_tile ? SLOT_COUNT : n / s.parts * chunk) + at;
+#else
           const int kc = neighbour (&s, c, n / s.parts - before), at = n % s.parts * KEYS, length = UP (min (KEYS, chunk - at), TILE);
+          const int tile = kc * s.parts + n % s.parts, first_slot = n / s.parts * chunk + at;
+#endif
 
-          if (held != kc * s.parts + n % s.parts)
+          if (held != tile)
             {
-              held = kc * s.parts + n % s.parts;
-              take_tokens (ORDER (kc / s.chunks), mask, flags, kc % s.chunks * chunk + at, min (KEYS, chunk - at), KEYS, keys, keys);
+              held = tile;
+#ifdef BAND
+              if (global_tile)
+                take_list (GLOBALS, listed, at, KEYS, keys, keys);
+              else
+#endif
+                TAKE (kc, at, min (KEYS, chunk - at), KEYS, keys, keys);
               take_keys (k, v, keys, length, stride, flags, factor, x, y, by);
             }
           for (int i0 = 0; i0 < count; i0 += LANES)
@@ -52,11 +80,11 @@ attention_backward_queries (SPAN (const float, q), SPAN (const float, k), SPAN (
               STATS_VECTORS (i0)
 
               for (int i = 0; i < LANES; i++)
-                base[i] = index + (((ulong) h * rounds + round) * T + place + i0 + i) * window;
+                base[i] = index + QUERY_INDEX (c, u % parts * QUERIES, i0 + i);
               for (int j = 0; j < length; j += TILE)
                 {
                   if (key.w != 0)
-                    drop (key, scale, sequence + row, base, n / s.parts * chunk + at + j, TILE, chunk % 4 == 0, 0, factors);
+                    drop (key, scale, sequence + row, base, first_slot + j, TILE, chunk % 4 == 0, 0, factors);
 #define A(l, i) a[(i) * WIDTH + l]
                   {
                     __local const float *a = x + j * WIDTH;
@@ -84,7 +112,7 @@ attention_backward_queries (SPAN (const float, q), SPAN (const float, k), SPAN (
         }
 
       for (int i = 0; i < count; i++)
-        for (int d = 0; d < HEAD_SIZE; d += VW)
+        for (int d = 0; d < HEAD_SIZE && token[i] >= 0; d += VW)
           {
             __global float *to = dq + (size_t) token[i] * stride + d;
             const vec g = LOAD (gq + i * WIDTH + d);
@@ -103,7 +131,13 @@ attention_backward_keys (SPAN (const float, q), SPAN (const float, k), SPAN (con
 {
   const int h = get_global_id (1), row = get_global_id (2);
   const shape s = make_shape (T, stride, rounds, chunk, before, after, flags);
-  const int end = min (s.chunks * s.parts, ((int) get_global_id (0) + 1) * span), window = (before + 1 + after) * chunk;
+#ifdef BAND
+  const int to_globals = round > 0, far = flags & LISTED || to_globals ? -1 : reach * rounds, steps = flags & LISTED ? 1 : to_globals ? s.ring : before + 1 + after;
+  const int size = to_globals ? listed : chunk, units = to_globals ? (listed + KEYS - 1) / KEYS : s.ring * s.parts, queries = flags & LISTED ? listed : chunk;
+#else
+  const int size = chunk, units = s.chunks * s.parts, steps = before + 1 + after, queries = chunk;
+#endif
+  const int end = min (units, ((int) get_global_id (0) + 1) * span), window = WINDOW;
   __global const float *q = HEAD (q_ + q_at), *k = flags & SHARED ? q : HEAD (k_ + k_at), *v = HEAD (v_ + v_at), *dout = HEAD (dout_ + dout_at);
   __global const float *stats = stats_ + stats_at + ((size_t) h * rows + row) * T * 2, *delta = ENTRIES (delta_ + delta_at);
   __global const int *order = order_ + order_at;
@@ -120,10 +154,19 @@ attention_backward_keys (SPAN (const float, q), SPAN (const float, k), SPAN (con
 
   for (int u = get_global_id (0) * span; u < end; u++)
     {
-      const int c = round * s.chunks + u / s.parts, at = u % s.parts * KEYS, count = min (KEYS, chunk - at), length = UP (count, TILE);
-      const int first_key = u / s.parts * chunk + at;
+#ifdef BAND
+      const int c = to_globals ? 0 : u / s.parts, at = to_globals ? u * KEYS : u % s.parts * KEYS;
+#else
+      const int c = round * s.chunks + u / s.parts, at = u % s.parts * KEYS;
+#endif
+      const int count = min (KEYS, size - at), length = UP (count, TILE), first_key = u / s.parts * chunk + at;
 
-      take_tokens (ORDER (round), mask, flags, first_key, count, KEYS, places, keys);
+#ifdef BAND
+      if (to_globals)
+        take_list (GLOBALS, listed, at, KEYS, places, keys);
+      else
+#endif
+        TAKE (c, at, count, KEYS, places, keys);
       take_keys (k, v, keys, length, stride, flags, factor, x, y, by);
       for (int i = 0; i < KEYS * WIDTH; i += VW)
         {
@@ -131,17 +174,33 @@ attention_backward_keys (SPAN (const float, q), SPAN (const float, k), SPAN (con
           STORE_LOCAL (gv + i, (vec) (0.0f));
         }
 
-      for (int w = 0; w <= before + after; w++)
+      for (int w = 0; w < steps; w++)
         {
-          const int qc = neighbour (&s, c, before - w);
+#ifdef BAND
+          const int qc = to_globals ? w : neighbour (&s, c, before - w), first_slot = to_globals ? SLOT_COUNT + at : w * chunk + at;
+#else
+          const int qc = neighbour (&s, c, before - w), first_slot = w * chunk + at;
+#endif
 
-          for (int i0 = 0; qc >= 0 && i0 < chunk; i0 += LANES)
+          for (int i0 = 0; qc >= 0 && i0 < queries; i0 += LANES)
             {
-              const int place = qc % s.chunks * chunk + i0, n = min (LANES, chunk - i0);
+              const int n = min (LANES, queries - i0);
+#ifdef BAND
+              const int place = qc * chunk + i0; // as first_key is, through all chunks
+
+              if (far >= 0 && (place > first_key + count - 1 + reach || place + n - 1 < first_key - (flags & CAUSAL ? 0 : reach)))
+                continue;
+              if (flags & LISTED)
+                take_list (GLOBALS, listed, i0, LANES, token, seen);
+              else
+                TAKE (qc, i0, n, LANES, token, seen);
+#else
+              const int place = qc % s.chunks * chunk + i0;
 
               if ((flags & (CAUSAL | ORDERED)) == CAUSAL && place + n - 1 < first_key)
                 continue;
-              take_tokens (ORDER (qc / s.chunks), mask, flags, place, n, LANES, token, seen);
+              TAKE (qc, i0, n, LANES, token, seen);
+#endif
               take_columns (q, seen, LANES, stride, xt, LANES);
               take_columns (dout, seen, LANES, stride, gt, LANES);
               take_rows (q, seen, n, stride, qx);
@@ -152,12 +211,12 @@ attention_backward_keys (SPAN (const float, q), SPAN (const float, k), SPAN (con
               STATS_VECTORS (0)
 
               for (int i = 0; i < LANES; i++)
-                base[i] = index + (((ulong) h * rounds + qc / s.chunks) * T + place + i) * window;
+                base[i] = index + QUERY_INDEX (qc, i0, i);
 #define A(l, i) a[(i) * WIDTH + l]
               for (int j = 0; j < length; j += TILE)
                 {
                   if (key.w != 0)
-                    drop (key, scale, sequence + row, base, w * chunk + at + j, TILE, chunk % 4 == 0, 0, factors);
+                    drop (key, scale, sequence + row, base, first_slot + j, TILE, chunk % 4 == 0, 0, factors);
                   {
                     __local const float *a = x + j * WIDTH;
                     TILE_SUM (xt, LANES, HEAD_SIZE)
@@ -193,6 +252,9 @@ attention_backward_keys (SPAN (const float, q), SPAN (const float, k), SPAN (con
 
       for (int j = 0; j < count; j++)
         {
+          if (places[j] < 0)
+            continue;
+
           __global float *to = dk + (size_t) places[j] * stride, *tov = dv + (size_t) places[j] * stride;
           float dot = 0;
 

@@ -29,7 +29,7 @@ attention_backward_chain (SPAN (const float, q), SPAN (const float, k), SPAN (co
   const int h = get_global_id (1), row = get_global_id (2);
   const shape s = make_shape (T, stride, rounds, chunk, before, after, flags);
   const int first = round * s.chunks + (int) get_global_id (0) * span, end = min ((round + 1) * s.chunks, first + span);
-  const int window = (before + 1 + after) * chunk, reach = max (before, after), pitch = QUERIES, count = UP (chunk, TILE);
+  const int window = (before + 1 + after) * chunk, width = max (before, after), pitch = QUERIES, count = UP (chunk, TILE);
   __global const float *q = HEAD (q_ + q_at), *k = flags & SHARED ? q : HEAD (k_ + k_at), *v = HEAD (v_ + v_at), *dout = HEAD (dout_ + dout_at);
   __global const float *stats = stats_ + stats_at + ((size_t) h * rows + row) * T * 2, *delta = ENTRIES (delta_ + delta_at);
   __global const int *order = order_ + order_at;
@@ -46,7 +46,7 @@ attention_backward_chain (SPAN (const float, q), SPAN (const float, k), SPAN (co
       const int real = real_chunk (&s, round, n), done = n - before, done_slot = (done - first + 2 * SLOTS) % SLOTS, finish = done >= first && done < end;
       const int to_queries = n >= first && n < end;
       // Of the next step: the keys that come into the window, and its queries.
-      const int next = n + 1 < end + before && n + 1 + after < end + reach ? real_chunk (&s, round, n + 1 + after) : -1;
+      const int next = n + 1 < end + before && n + 1 + after < end + width ? real_chunk (&s, round, n + 1 + after) : -1;
       const int next_real = n + 1 < end + before ? real_chunk (&s, round, n + 1) : -1;
       int ahead = 0, ahead_done = 0;
 
@@ -54,7 +54,7 @@ attention_backward_chain (SPAN (const float, q), SPAN (const float, k), SPAN (co
         {
           const int kc = real_chunk (&s, round, c), slot = (c - first + 2 * SLOTS) % SLOTS;
 
-          if (c < first - reach || c >= end + reach || kc < 0)
+          if (c < first - width || c >= end + width || kc < 0)
             continue;
           take_tokens (ORDER (kc / s.chunks), mask, flags, kc % s.chunks * chunk, chunk, KEYS, places + slot * KEYS, keys + slot * KEYS);
           take_keys (k, v, keys + slot * KEYS, count, stride, flags, factor, x + slot * KEYS * WIDTH, y + slot * KEYS * WIDTH, by + slot * KEYS);
@@ -96,7 +96,7 @@ attention_backward_chain (SPAN (const float, q), SPAN (const float, k), SPAN (co
                   STATS_VECTORS (i0)
 
                   for (int i = 0; i < LANES; i++)
-                    base[i] = index + (((ulong) h * rounds + real / s.chunks) * T + place + i0 + i) * window;
+                    base[i] = index + QUERY_INDEX (real, 0, i0 + i);
                   for (int j = 0; j < count; j += TILE)
                     {
                       if (next >= 0)

@@ -3,10 +3,10 @@
 // Forward, and what backward needs of its result. Layout, indices and macros: attention-tiles.cl.
 
 // Scores of a tile: c is q . k. Also the largest of each query.
-#define SCORE1(c, limit, own, best, at)                                  \
+#define SCORE1(c, limit, low, own, best, at)                             \
   {                                                                      \
     vec s_ = c * by;                                                     \
-    s_ = select (s_, (vec) (NOT_ALLOWED), number > limit);               \
+    s_ = select (s_, (vec) (NOT_ALLOWED), BEYOND (limit, low));          \
     s_ = select (s_, (vec) (SELF), number == own);                       \
     best = select (best, s_, s_ > best);                                 \
     STORE_LOCAL (to + (at), s_);                                         \
@@ -16,8 +16,8 @@
     const vec by = (vec) (scales[j + i] * LOG2E);                        \
     const ivec number = (ivec) (tokens[j + i] < 0 ? INT_MAX : tokens[j + i]); \
     __local float *to = weights + (j + i) * LANES;                       \
-    SCORE1 (c##i##0, limit0, own0, best0, 0)                             \
-    SCORE1 (c##i##1, limit1, own1, best1, VW)                            \
+    SCORE1 (c##i##0, limit0, low0, own0, best0, 0)                       \
+    SCORE1 (c##i##1, limit1, low1, own1, best1, VW)                      \
   }
 
 // A query's row of the result: the last block writes it, joined with the rounds before.
@@ -62,8 +62,13 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
 {
   const int h = get_global_id (1), row = get_global_id (2);
   const shape s = make_shape (T, stride, rounds, chunk, before, after, flags);
-  const int parts = (chunk + QUERIES - 1) / QUERIES, end = min (s.chunks * parts, ((int) get_global_id (0) + 1) * span);
-  const int window = (before + 1 + after) * chunk, tiles = (before + 1 + after) * s.parts;
+  const int parts = (chunk + QUERIES - 1) / QUERIES, end = min (UNITS (parts, QUERIES), ((int) get_global_id (0) + 1) * span);
+  const int window = WINDOW, ours = (before + 1 + after) * s.parts;
+#ifdef BAND
+  const int tiles = ours + (flags & LISTED ? 0 : (listed + KEYS - 1) / KEYS);
+#else
+  const int tiles = ours;
+#endif
   __global const float *q = HEAD (q_ + q_at), *k = flags & SHARED ? q : HEAD (k_ + k_at), *v = HEAD (v_ + v_at);
   __global const int *order = order_ + order_at;
   __global const uchar *mask = mask_ + mask_at + (size_t) row * T;
@@ -76,20 +81,39 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
 
   for (int u = get_global_id (0) * span; u < end; u++)
     {
-      const int c = round * s.chunks + u / parts, place = u / parts * chunk + u % parts * QUERIES, count = min (QUERIES, chunk - u % parts * QUERIES);
+      const int c = round * s.chunks + u / parts, place = u / parts * chunk + u % parts * QUERIES;
+#ifdef BAND
+      const int count = min (QUERIES, flags & LISTED ? listed - place : chunk - u % parts * QUERIES), next = -1, next_place = 0;
+#else
+      const int count = min (QUERIES, chunk - u % parts * QUERIES);
       // Of the next step: the keys that come into the window, and its queries.
       const int next = s.parts == 1 && u + 1 < end ? neighbour (&s, c, 1 + after) : -1, next_place = next < 0 ? 0 : next % s.chunks * chunk;
-      int n = next_tile (&s, c, place + count - 1, 0);
+#endif
+      int n = next_tile (&s, c, place, place + count - 1, reach, 0);
 
-      take_tokens (ORDER (round), mask, flags, place, count, QUERIES, token, seen);
+#ifdef BAND
+      if (flags & LISTED)
+        take_list (GLOBALS, listed, place, QUERIES, token, seen);
+      else
+#endif
+        TAKE (c, u % parts * QUERIES, count, QUERIES, token, seen);
       take_columns (q, seen, UP (count, LANES), stride, xt, QUERIES);
       for (int first = 1, last = 0; !last; first = 0)
         {
           int ahead = 0;
           int tile[2], slot[2], length[2], number[2], got = 0;
 
-          for (; n < tiles && got < 2; n = next_tile (&s, c, place + count - 1, n + 1), got++)
+          for (; n < tiles && got < 2; n = next_tile (&s, c, place, place + count - 1, reach, n + 1), got++)
             {
+#ifdef BAND
+              if (n >= ours)
+                {
+                  tile[got] = s.ring * s.parts + n - ours;
+                  length[got] = UP (min (KEYS, listed - (n - ours) * KEYS), TILE);
+                  number[got] = SLOT_COUNT + (n - ours) * KEYS;
+                  continue;
+                }
+#endif
               tile[got] = neighbour (&s, c, n / s.parts - before) * s.parts + n % s.parts;
               length[got] = UP (min (KEYS, chunk - n % s.parts * KEYS), TILE);
               number[got] = n / s.parts * chunk + n % s.parts * KEYS;
@@ -105,15 +129,17 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
               if (held[slot[b]] == tile[b])
                 continue;
               held[slot[b]] = tile[b];
-              take_tokens (ORDER (kc / s.chunks), mask, flags, kc % s.chunks * chunk + at, min (KEYS, chunk - at), KEYS, keys + slot[b] * KEYS, keys + slot[b] * KEYS);
+#ifdef BAND
+              if (kc >= s.ring)
+                take_list (GLOBALS, listed, (tile[b] - s.ring * s.parts) * KEYS, KEYS, keys + slot[b] * KEYS, keys + slot[b] * KEYS);
+              else
+#endif
+                TAKE (kc, at, min (KEYS, chunk - at), KEYS, keys + slot[b] * KEYS, keys + slot[b] * KEYS);
               take_keys (k, v, keys + slot[b] * KEYS, length[b], stride, flags, factor, x + slot[b] * KEYS * WIDTH, y + slot[b] * KEYS * WIDTH, by + slot[b] * KEYS);
             }
 
           for (int i0 = 0; i0 < count; i0 += LANES)
             {
-              const ivec q0 = vloadv (0, seen + i0), q1 = vloadv (0, seen + i0 + VW);
-              const ivec limit0 = flags & CAUSAL ? q0 : (ivec) (INT_MAX - 1), limit1 = flags & CAUSAL ? q1 : (ivec) (INT_MAX - 1);
-              const ivec own0 = flags & SELF_LAST ? q0 : (ivec) (-2), own1 = flags & SELF_LAST ? q1 : (ivec) (-2);
               const vec top0 = first ? (vec) (LOWEST) : LOAD (top + i0), top1 = first ? (vec) (LOWEST) : LOAD (top + i0 + VW);
               vec best0 = top0, best1 = top1;
 
@@ -122,6 +148,10 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
                   __local float *weights = p + b * KEYS * LANES;
                   __local const float *scales = by + slot[b] * KEYS;
                   __local const int *tokens = keys + slot[b] * KEYS;
+#ifdef BAND
+                  const int far = flags & LISTED || tile[b] >= s.ring * s.parts ? -1 : reach * rounds;
+#endif
+                  QUERY_VECTORS (i0)
 
                   for (int j = 0; j < length[b]; j += TILE)
                     {
@@ -162,7 +192,7 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
                   if (key.w != 0)
                     {
                       for (int i = 0; i < LANES; i++)
-                        base[i] = index + (((ulong) h * rounds + round) * T + place + i0 + i) * window;
+                        base[i] = index + QUERY_INDEX (c, u % parts * QUERIES, i0 + i);
                       drop (key, scale, sequence + row, base, number[b], length[b], chunk % 4 == 0, 1, weights);
                     }
                 }

@@ -16,6 +16,10 @@
 // Places behind a tile's end and masked tokens count as token -1: their rows are never read, zeros stand for them. As a key such a place has a number above
 // every query's. Not allowed keys get NOT_ALLOWED, and maxima start far above it at LOWEST, so that their weights are exactly 0 from the start.
 //
+// With -DBAND (ops/attention.h: band, and queries of the globals alone) tokens of one remainder modulo the dilation, `rounds`, form a sequence of chunks of its own,
+// whose last one has places without token; `order` is the list of global tokens, `listed` of them (-1: none), which are the keys of more tiles behind the
+// window's, or with LISTED the queries. Keys of global tokens are launched as round 1. A token is dropped by its number, not by its place.
+//
 // Rounds are launched one after the other. Forward joins a round with what out and stats hold from the rounds before; backward needs only
 // the joined stats and delta, and adds to what the rounds before left. A token is once in a round, and one work-group writes it.
 
@@ -41,6 +45,7 @@
 #define SHARED 8    // keys are the queries' rows, normalised
 #define ORDERED 16
 #define MASKED 32
+#define LISTED 64   // queries are the global tokens alone, keys all tokens
 
 #define LOG2E 1.44269504f
 #define NOT_ALLOWED (-1e9f * LOG2E)
@@ -126,7 +131,11 @@ make_shape (int T, int stride, int rounds, int chunk, int before, int after, int
   shape s;
 
   s.T = T, s.stride = stride, s.rounds = rounds, s.chunk = chunk, s.before = before, s.after = after, s.flags = flags;
+#ifdef BAND
+  s.chunks = ((T + rounds - 1) / rounds + chunk - 1) / chunk; // of a remainder
+#else
   s.chunks = T / chunk;
+#endif
   s.ring = rounds * s.chunks;
   s.parts = (chunk + KEYS - 1) / KEYS;
   return s;
@@ -143,18 +152,24 @@ neighbour (const shape *s, int c, int step)
   return n < base || n >= base + s->chunks ? -1 : n;
 }
 
-// The next tile of the window of chunk c, from number n on, that holds keys which queries up to place `last` may see.
+// The next tile of the window of chunk c, from number n on, that holds keys which queries from place `first` to place `last` may see.
 inline int
-next_tile (const shape *s, int c, int last, int n)
+next_tile (const shape *s, int c, int first, int last, int reach, int n)
 {
   const int end = (s->before + 1 + s->after) * s->parts;
 
   for (; n < end; n++)
     {
       const int k = neighbour (s, c, n / s->parts - s->before);
+#ifdef BAND
+      const int at = k * s->chunk + n % s->parts * KEYS;
 
+      if (k >= 0 && (s->flags & LISTED || (at <= last + (s->flags & CAUSAL ? 0 : reach) && at + KEYS > first - reach)))
+        break;
+#else
       if (k >= 0 && !((s->flags & (CAUSAL | ORDERED)) == CAUSAL && k % s->chunks * s->chunk + n % s->parts * KEYS > last))
         break;
+#endif
     }
   return n;
 }
@@ -173,11 +188,49 @@ take_tokens (__global const int *restrict order, __global const uchar *restrict 
     }
 }
 
+#ifdef BAND
+// The same from place `at` of chunk c on.
+inline void
+take_band (__global const uchar *restrict mask, const shape *s, int c, int at, int count, int n, __local int *token, __local int *seen)
+{
+  const int first = c / s->chunks + (c % s->chunks * s->chunk + at) * s->rounds;
+
+  for (int i = 0; i < n; i++)
+    {
+      const int here = i < count && first + i * s->rounds < s->T, t = here ? first + i * s->rounds : -1;
+
+      token[i] = t;
+      seen[i] = here && (s->flags & MASKED) && !mask[t] ? -1 : t;
+    }
+}
+
+// n global tokens from number `first` on.
+inline void
+take_list (__global const int *restrict list, int listed, int first, int n, __local int *token, __local int *seen)
+{
+  for (int i = 0; i < n; i++)
+    token[i] = seen[i] = first + i < listed ? list[first + i] : -1;
+}
+
+#define GLOBALS (order + (size_t) row * listed)
+#define TAKE(c, at, count, n, token, seen) take_band (mask, &s, c, at, count, n, token, seen)
+#define UNITS(parts, size) (flags & LISTED ? (listed + (size) - 1) / (size) : s.ring * (parts))
+// Keys of a window's slots, and of the global tokens behind them.
+#define SLOT_COUNT ((before + 1 + after) * chunk)
+#define WINDOW (SLOT_COUNT + (flags & LISTED ? 0 : UP (listed, 4)))
+#define QUERY_INDEX(c, at, i) (((ulong) h * T + max (token[i], 0)) * window)
+#else
+#define TAKE(c, at, count, n, token, seen) take_tokens (ORDER ((c) / s.chunks), mask, flags, (c) % s.chunks * chunk + (at), count, n, token, seen)
+#define UNITS(parts, size) (s.chunks * (parts))
+#define WINDOW ((before + 1 + after) * chunk)
+#define QUERY_INDEX(c, at, i) ((((ulong) h * rounds + (c) / s.chunks) * T + (c) % s.chunks * chunk + (at) + (i)) * window)
+#endif
+
 // Asks for the rows of n places from `from` on of a chunk of `count`. Called during products, so that rows wait in the cache when they are taken.
 inline void
 fetch_rows (__global const float *restrict x, __global const int *restrict order, int flags, int first, int from, int n, int count, int stride)
 {
-#ifdef HAVE_PREFETCH
+#if defined(HAVE_PREFETCH) && !defined(BAND)
   for (int i = from; i < min (from + n, count); i++)
     {
       const int t = flags & ORDERED ? order[first + i] : first + i;
@@ -332,11 +385,27 @@ drop (uint4 key, float scale, uint sequence, __local const ulong *restrict base,
 }
 
 
-#define SHAPE_ARGUMENTS int T, int rows, int stride, int rounds, int round, int chunk, int before, int after, int flags, float factor, int span
+#define SHAPE_ARGUMENTS int T, int rows, int stride, int rounds, int round, int chunk, int before, int after, int flags, float factor, int span, int reach, int listed
 #define DROPOUT_ARGUMENTS ulong index, uint4 key, float scale, uint sequence
 #define HEAD(p) ((p) + (size_t) row * T * stride + h * HEAD_SIZE)
 #define ORDER(r) (order + (((size_t) h * rounds + (r)) * rows + row) * T)
 #define ENTRIES(p) ((p) + ((size_t) h * rows + row) * T)
+
+// The keys that a query may see, by their tokens: up to limit; in a band (`far` is its length in tokens, below 0 for keys that all see) from low on.
+#ifdef BAND
+#define LIMIT(q) (flags & CAUSAL ? q : far < 0 ? (ivec) (INT_MAX - 1) : q + far)
+#define LOWS(q0, q1) const ivec low0 = far < 0 ? (ivec) (INT_MIN) : q0 - far, low1 = far < 0 ? (ivec) (INT_MIN) : q1 - far;
+#define BEYOND(limit, low) ((number > limit) | (number < low))
+#else
+#define LIMIT(q) (flags & CAUSAL ? q : (ivec) (INT_MAX - 1))
+#define LOWS(q0, q1)
+#define BEYOND(limit, low) (number > limit)
+#endif
+#define QUERY_VECTORS(i0)                                                                                                                 \
+  const ivec q0 = vloadv (0, seen + i0), q1 = vloadv (0, seen + i0 + VW);                                                                 \
+  const ivec limit0 = LIMIT (q0), limit1 = LIMIT (q1);                                                                                     \
+  const ivec own0 = flags & SELF_LAST ? q0 : (ivec) (-2), own1 = flags & SELF_LAST ? q1 : (ivec) (-2);                                    \
+  LOWS (q0, q1)
 
 // What backward needs of n queries beside their rows: maximum, 1 / sum (0 where there is no query) and delta.
 inline void
@@ -359,10 +428,10 @@ take_stats (__global const float *restrict stats, __global const float *restrict
 // p after that:
 //   dv_j = sum_i p dout_i,  dq_i = sum_j ds k_j,  dk_j = sum_i ds q_i.
 // WEIGHT takes c = q . k of a tile to p, SLOPE takes c = dout . v and p to ds; both times are TILE keys from j on.
-#define WEIGHT1(c, limit, own, m, one, at)                               \
+#define WEIGHT1(c, limit, low, own, m, one, at)                          \
   {                                                                      \
     vec s_ = c * by;                                                     \
-    s_ = select (s_, (vec) (NOT_ALLOWED), number > limit);               \
+    s_ = select (s_, (vec) (NOT_ALLOWED), BEYOND (limit, low));          \
     s_ = select (s_, (vec) (SELF), number == own);                       \
     STORE_LOCAL (to + (at), exp2_below (s_ - m) * one);                  \
   }
@@ -371,10 +440,10 @@ take_stats (__global const float *restrict stats, __global const float *restrict
     const vec by = (vec) (scales[j + i] * LOG2E);                        \
     const ivec number = (ivec) (tokens[j + i] < 0 ? INT_MAX : tokens[j + i]); \
     __local float *to = weights + (j + i) * pitch;                       \
-    WEIGHT1 (c##i##0, limit0, own0, top0, one0, 0)                       \
-    WEIGHT1 (c##i##1, limit1, own1, top1, one1, VW)                      \
+    WEIGHT1 (c##i##0, limit0, low0, own0, top0, one0, 0)                 \
+    WEIGHT1 (c##i##1, limit1, low1, own1, top1, one1, VW)                \
   }
-#define SLOPE1(c, limit, own, slope, at)                                 \
+#define SLOPE1(c, limit, low, own, slope, at)                            \
   {                                                                      \
     const vec p_ = LOAD (to + (at));                                     \
     vec s_ = c;                                                          \
@@ -385,7 +454,7 @@ take_stats (__global const float *restrict stats, __global const float *restrict
         STORE_LOCAL (to + (at), p_ * f_);                                \
       }                                                                  \
     s_ = (s_ - slope) * p_ * by;                                         \
-    s_ = select (s_, (vec) (0.0f), (number > limit) | (number == own));     \
+    s_ = select (s_, (vec) (0.0f), BEYOND (limit, low) | (number == own)); \
     STORE_LOCAL (slopes + (j + i_) * pitch + (at), s_);                  \
   }
 #define SLOPE(i)                                                         \
@@ -394,13 +463,9 @@ take_stats (__global const float *restrict stats, __global const float *restrict
     const vec by = (vec) (scales[j + i]);                                \
     const ivec number = (ivec) (tokens[j + i] < 0 ? INT_MAX : tokens[j + i]); \
     __local float *to = weights + (j + i) * pitch;                       \
-    SLOPE1 (c##i##0, limit0, own0, slope0, 0)                            \
-    SLOPE1 (c##i##1, limit1, own1, slope1, VW)                           \
+    SLOPE1 (c##i##0, limit0, low0, own0, slope0, 0)                      \
+    SLOPE1 (c##i##1, limit1, low1, own1, slope1, VW)                     \
   }
-#define QUERY_VECTORS(i0)                                                                                                                 \
-  const ivec q0 = vloadv (0, seen + i0), q1 = vloadv (0, seen + i0 + VW);                                                                 \
-  const ivec limit0 = flags & CAUSAL ? q0 : (ivec) (INT_MAX - 1), limit1 = flags & CAUSAL ? q1 : (ivec) (INT_MAX - 1);                    \
-  const ivec own0 = flags & SELF_LAST ? q0 : (ivec) (-2), own1 = flags & SELF_LAST ? q1 : (ivec) (-2);
 #define STATS_VECTORS(i0)                                                                                                                 \
   const vec top0 = LOAD (top + i0), top1 = LOAD (top + i0 + VW), one0 = LOAD (one + i0), one1 = LOAD (one + i0 + VW);                     \
   const vec slope0 = LOAD (slope + i0), slope1 = LOAD (slope + i0 + VW);
