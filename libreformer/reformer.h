@@ -34,6 +34,7 @@
 #include <libreformer/layers/reformer-position-table.h>
 #include <libreformer/layers/reformer-stack.h>
 #include <libreformer/layers/reformer-tape.h>
+#include <libreformer/layers/reformer-window-attention.h>
 #include <libreformer/models/reformer-config.h>
 #include <libreformer/models/reformer-head.h>
 #include <libreformer/models/reformer-memory-plan.h>

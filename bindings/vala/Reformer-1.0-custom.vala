@@ -25,9 +25,17 @@ namespace Reformer {
         public int[] num_buckets { owned get; set; }
         [CCode (array_length_type = "gsize")]
         public double[] class_weights { owned get; set; }
+        [CCode (array_length_type = "gsize")]
+        public int[] window_attn_dilation { owned get; set; }
+        [CCode (array_length_type = "gsize")]
+        public int[] window_attn_global_tokens { owned get; set; }
     }
     public sealed class LshAttention : Reformer.Attention {
         [CCode (array_length_type = "gsize")]
         public int[] num_buckets { owned get; set; }
+    }
+    public sealed class WindowAttention : Reformer.Attention {
+        [CCode (array_length_type = "gsize")]
+        public int[] dilation { owned get; set; }
     }
 }

@@ -249,7 +249,7 @@ open_branches (ReformerSession *self,
       g_autoptr (ReformerLayer) layer = g_list_model_get_item (stack, i);
 
       if (anew)
-        g_ptr_array_add (branches, reformer_session_branch_new (layer));
+        g_ptr_array_add (branches, reformer_session_branch_new (self->model, layer));
       else
         same = ((ReformerSessionBranch *) branches->pdata[i])->layer == layer;
     }

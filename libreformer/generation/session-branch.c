@@ -2,10 +2,12 @@
 #include "generation/session-private.h"
 
 #include "layers/attention-private.h"
+#include "models/model-globals.h"
 #include "ops/elementwise.h"
 #include <libreformer/layers/reformer-feed-forward.h>
 #include <libreformer/layers/reformer-full-attention.h>
 #include <libreformer/layers/reformer-local-attention.h>
+#include <libreformer/layers/reformer-window-attention.h>
 
 /* A branch for a piece of a text: which of the inputs before the piece it needs, and the layer's own operation on these and the piece. */
 
@@ -15,32 +17,38 @@
 typedef enum
 {
   ALONE,  /* each token by itself */
+  BAND,   /* a sliding window: the inputs from its first token on */
   WINDOW, /* chunks of consecutive tokens: the inputs from some chunk on */
   FULL,   /* all inputs, in their order */
   WHOLE,  /* all inputs, padded as a model pads */
 } Reach;
 
 static Reach
-reach_of (ReformerLayer *layer)
+reach_of (ReformerSessionBranch *self)
 {
+  ReformerLayer *layer = self->layer;
   const GType type = G_OBJECT_TYPE (layer);
 
   if (type == REFORMER_TYPE_FEED_FORWARD)
     return ALONE;
   if (type == REFORMER_TYPE_FULL_ATTENTION)
     return FULL;
+  if (type == REFORMER_TYPE_WINDOW_ATTENTION && REFORMER_ATTENTION (layer)->causal)
+    return self->has_globals || REFORMER_ATTENTION (layer)->reach == 0 ? FULL : BAND;
   if (type == REFORMER_TYPE_LOCAL_ATTENTION && REFORMER_ATTENTION (layer)->causal && REFORMER_ATTENTION (layer)->after == 0)
     return WINDOW;
   return WHOLE;
 }
 
 ReformerSessionBranch *
-reformer_session_branch_new (ReformerLayer *layer)
+reformer_session_branch_new (ReformerModel *model,
+                             ReformerLayer *layer)
 {
   ReformerSessionBranch *self = g_new0 (ReformerSessionBranch, 1);
 
   self->layer = g_object_ref (layer);
   self->target = reformer_layer_get_target (layer);
+  self->has_globals = REFORMER_IS_WINDOW_ATTENTION (layer) && reformer_model_has_globals (model);
   return self;
 }
 
@@ -95,7 +103,7 @@ reformer_session_branch_wraps (ReformerSessionBranch *self,
 {
   const ReformerAttention *attention;
 
-  if (reach_of (self->layer) != WINDOW)
+  if (reach_of (self) != WINDOW)
     return FALSE;
   attention = REFORMER_ATTENTION (self->layer);
   return attention->circular && attention->before > 1 && padded_length (self, model, length) / attention->chunk <= attention->before;
@@ -107,9 +115,15 @@ look_back (ReformerSessionBranch *self,
            gint64                 token)
 {
   const ReformerAttention *attention;
+  int step = 1;
 
-  switch (reach_of (self->layer))
+  switch (reach_of (self))
     {
+    case BAND:
+      attention = REFORMER_ATTENTION (self->layer);
+      for (int h = 0; h < attention->heads; h++)
+        step = MAX (step, attention->dilations[h]);
+      return MAX (token - (gint64) attention->reach * step, 0);
     case ALONE:
       return token;
     case WINDOW:
@@ -257,7 +271,7 @@ reformer_session_branch_run (ReformerSessionBranch      *self,
                              ReformerTensor             *target)
 {
   const guint64 start = reformer_tape_get_start (piece->tape);
-  const Reach reach = reach_of (self->layer);
+  const Reach reach = reach_of (self);
   const gint64 from = look_back (self, piece->start);
   gint64 padded = piece->end - from;
 
@@ -269,6 +283,9 @@ reformer_session_branch_run (ReformerSessionBranch      *self,
   else if (reach == WINDOW)
     padded = round_up (padded, REFORMER_ATTENTION (self->layer)->chunk);
   reformer_tape_set_start (piece->tape, (guint64) from);
+  if (self->has_globals)
+    reformer_model_give_globals (piece->model, piece->B, (int) padded, (int) piece->end, TRUE, piece->tape);
   run_window (self, piece, x, target, from, padded);
+  reformer_tape_set_global_mask (piece->tape, NULL);
   reformer_tape_set_start (piece->tape, start);
 }

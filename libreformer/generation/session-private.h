@@ -12,6 +12,7 @@ typedef struct
 {
   ReformerLayer  *layer;
   int             target;
+  gboolean        has_globals; /* when the session began: window attention has global tokens */
   ReformerTensor *kept;     /* float32 [B, capacity, H]: inputs of the tokens from `first` on; NULL: none */
   gint64          first, capacity;
   ReformerTensor *next;     /* takes the place of kept with the piece */
@@ -27,7 +28,8 @@ typedef struct
   gint64         start, end; /* the piece's first token, and the one after its last */
 } ReformerSessionPiece;
 
-ReformerSessionBranch *reformer_session_branch_new    (ReformerLayer               *layer);
+ReformerSessionBranch *reformer_session_branch_new    (ReformerModel               *model,
+                                                       ReformerLayer               *layer);
 void                   reformer_session_branch_free   (ReformerSessionBranch       *self);
 /* target += the branch of the piece's rows, after everything before them. x and target are [B, n, H]. */
 void                   reformer_session_branch_run    (ReformerSessionBranch       *self,

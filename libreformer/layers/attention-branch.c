@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "layers/tape-globals.h"
 #include "ops/elementwise.h"
 #include "ops/norm.h"
 
@@ -11,10 +12,13 @@
  * A group's arrays are [N, g d] (N = B T tokens, g heads), side by side. Norms are computed again for each group and piece, which costs less than an array [N, H]
  * that lives through all groups. Which heads form a group depends on shapes alone, never on free memory, because the sums over heads are cut by it.
  *
+ * Global tokens of window attention have projections of their own, of all tokens: the second of two parts, in which only they are queries.
+ *
  * Groups hand their arrays on to each other: where they are large, asking the system for new ones, which it clears, would take a tenth of the time. */
 
 #define PLACE_OUTPUT 0
 #define PLACE_PROBS 1
+#define PLACE_GLOBAL_PROBS 2
 
 /* A group's arrays may take this much; one group takes at least as many heads as fill a product's inner side (64). */
 #define GROUP_BYTES (48u << 20)
@@ -22,15 +26,15 @@
 typedef struct
 {
   int             first, heads, width; /* first head, number of heads, heads * head size */
-  ReformerTensor *q, *k, *v, *out, *stats, *order;
+  ReformerTensor *x[6]; /* by each projection: q, k, v, and those of the global tokens' part */
+  ReformerTensor *out, *stats, *order;
 } Group;
 
 static void
 group_clear (Group *group)
 {
-  g_clear_object (&group->q);
-  g_clear_object (&group->k);
-  g_clear_object (&group->v);
+  for (gsize i = 0; i < G_N_ELEMENTS (group->x); i++)
+    g_clear_object (&group->x[i]);
   g_clear_object (&group->out);
   g_clear_object (&group->stats);
   g_clear_object (&group->order);
@@ -38,14 +42,15 @@ group_clear (Group *group)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Group, group_clear)
 
-/* A group never has more arrays at a time: q, k, v, dout, dq, dk and dv; dq takes that of out. What is handed on is taken before another is made. */
-#define MAX_ARRAYS 7
+/* A group never has more arrays at a time: q, k, v of both parts, dout, dq, dk and dv; dq takes that of out. What is handed on is taken before another is made. */
+#define MAX_ARRAYS 10
 
 /* What a pass over one layer holds beside the groups. */
 typedef struct
 {
   ReformerAttention    *self;
   ReformerAttentionPass pass;
+  const ReformerGlobals *globals; /* of a band; NULL: none */
   ReformerTape         *tape;
   ReformerRun          *run;
   ReformerTensor       *x;
@@ -92,7 +97,7 @@ check_mask (Work *work)
 static gboolean
 check_length (Work *work)
 {
-  const int T = work->pass.T, L = work->self->chunk;
+  const int T = work->pass.T, L = work->pass.chunk;
 
   if (T <= L || T % L == 0)
     return TRUE;
@@ -120,8 +125,15 @@ work_begin (Work              *work,
   if (!reformer_layer_check_input (REFORMER_LAYER (self), work->run, x, work->H, &work->pass.B, &work->pass.T))
     return FALSE;
   work->N = (gsize) work->pass.B * (gsize) work->pass.T;
+  work->pass.chunk = self->reach > 0 || (self->exact && !reformer_tape_get_training (tape)) ? G_MAXINT : self->chunk;
   if (!check_mask (work) || !check_length (work))
     return FALSE;
+  if (self->reach > 0)
+    {
+      const ReformerGlobals *globals = reformer_tape_get_globals (tape, work->pass.B, work->pass.T);
+
+      work->globals = reformer_globals_get_n (globals) > 0 ? globals : NULL;
+    }
   heads = GROUP_BYTES / (24 * (gsize) work->d * work->N);
   heads = MAX (heads, (gsize) MAX (1, 64 / work->d));
   work->group_heads = (int) MIN (heads, (gsize) self->heads);
@@ -204,9 +216,8 @@ static void
 group_end (Work  *work,
            Group *group)
 {
-  hand_on (work, &group->q);
-  hand_on (work, &group->k);
-  hand_on (work, &group->v);
+  for (gsize i = 0; i < G_N_ELEMENTS (group->x); i++)
+    hand_on (work, &group->x[i]);
   hand_on (work, &group->out);
   group_clear (group);
 }
@@ -221,38 +232,109 @@ group_begin (Work  *work,
   group->width = group->heads * work->d;
 }
 
+/* Of the first part, or of that of the global tokens. */
 static ReformerAttentionArgs
 args_of (Work        *work,
-         const Group *group)
+         const Group *group,
+         int          part)
 {
   ReformerAttention *self = work->self;
   const ReformerAttentionKind *kind = reformer_attention_get_kind (self);
-
-  return (ReformerAttentionArgs) {
+  ReformerTensor *const *x = group->x + 3 * part;
+  ReformerAttentionArgs args = {
     .rows = work->pass.B, .T = work->pass.T, .stride = group->width, .heads = group->heads, .head_size = work->d,
-    .q = reformer_span (group->q), .k = reformer_span (group->k), .v = reformer_span (group->v),
+    .q = reformer_span (x[0]), .k = reformer_span (x[1]), .v = reformer_span (x[2]),
     .scale = kind->shared_keys ? 1.0f : 1.0f / sqrtf ((float) work->d), .order = REFORMER_NOTHING, .rounds = 1,
-    .chunk = self->chunk, .before = self->before, .after = self->after, .circular = self->circular,
+    .chunk = work->pass.chunk, .before = self->before, .after = self->after, .circular = self->circular,
     .causal = self->causal, .self_last = kind->self_last, .mask = work->pass.mask,
-    .dropout = reformer_tape_dropout (work->tape, self->probs_dropout, reformer_layer_get_number (REFORMER_LAYER (self)), PLACE_PROBS),
+    .reach = self->reach, .dilation = part == 0 && self->reach > 0 ? 1 : 0, .from_globals = part > 0,
+    .dropout = reformer_tape_dropout (work->tape, self->probs_dropout, reformer_layer_get_number (REFORMER_LAYER (self)),
+                                      part > 0 ? PLACE_GLOBAL_PROBS : PLACE_PROBS),
     .first_head = group->first,
   };
+
+  if (work->globals != NULL)
+    {
+      args.globals = reformer_span (reformer_globals_get_list (work->globals));
+      args.n_globals = reformer_globals_get_n (work->globals);
+      if (part == 0)
+        args.mask = reformer_span (reformer_globals_get_mask (work->globals));
+    }
+  return args;
 }
 
-/* q, k, v of the group's heads */
+/* The same for the group's heads from h on that go together: in a band, which has one dilation a call, those of the same. */
+static ReformerAttentionArgs
+args_from (Work                        *work,
+           const Group                 *group,
+           const ReformerAttentionArgs *all,
+           int                          h)
+{
+  ReformerAttentionArgs args = *all;
+
+  args.heads = all->heads - h;
+  args.first_head += h;
+  args.q = reformer_span_add (args.q, (gsize) h * (gsize) work->d);
+  args.k = reformer_span_add (args.k, (gsize) h * (gsize) work->d);
+  args.v = reformer_span_add (args.v, (gsize) h * (gsize) work->d);
+  if (work->self->reach > 0 && !all->from_globals)
+    {
+      const int *dilations = work->self->dilations + group->first + h;
+      int n = 1;
+
+      while (n < args.heads && dilations[n] == dilations[0])
+        n++;
+      args.heads = n;
+      args.dilation = dilations[0];
+    }
+  return args;
+}
+
+static void
+attend (Work                        *work,
+        Group                       *group,
+        const ReformerAttentionArgs *all)
+{
+  for (int h = 0; h < group->heads && reformer_run_ok (work->run);)
+    {
+      const ReformerAttentionArgs args = args_from (work, group, all, h);
+
+      reformer_attention_forward (work->run, &args, reformer_at (group->out, (gsize) h * (gsize) work->d), reformer_at (group->stats, 2 * work->N * (gsize) h));
+      h += args.heads;
+    }
+}
+
+static void
+attend_backward (Work                        *work,
+                 Group                       *group,
+                 const ReformerAttentionArgs *all,
+                 ReformerTensor              *deltas,
+                 ReformerTensor              *dout,
+                 ReformerTensor             **d)
+{
+  for (int h = 0; h < group->heads && reformer_run_ok (work->run);)
+    {
+      const ReformerAttentionArgs args = args_from (work, group, all, h);
+      const gsize at = (gsize) h * (gsize) work->d;
+
+      reformer_attention_backward (work->run, &args, reformer_at (deltas, work->N * (gsize) h), reformer_at (group->stats, 2 * work->N * (gsize) h),
+                                   reformer_at (dout, at), reformer_at (d[0], at), d[1] != NULL ? reformer_at (d[1], at) : REFORMER_NOTHING, reformer_at (d[2], at));
+      h += args.heads;
+    }
+}
+
+/* q, k, v of the group's heads, of either part */
 static void
 project (Work  *work,
-         Group *group)
+         Group *group,
+         int    part)
 {
-  ReformerTensor *arrays[3];
+  ReformerParameter *const *projections = work->self->projections + 3 * part, *const *biases = work->self->biases + 3 * part;
+  ReformerTensor **arrays = group->x + 3 * part;
 
-  group->q = group_array (work, group);
-  if (work->self->projections[1] != NULL)
-    group->k = group_array (work, group);
-  group->v = group_array (work, group);
-  arrays[0] = group->q;
-  arrays[1] = group->k;
-  arrays[2] = group->v;
+  for (int i = 0; i < 3; i++)
+    if (projections[i] != NULL)
+      arrays[i] = group_array (work, group);
   for (gsize n = 0; n < work->N && reformer_run_ok (work->run); n += work->piece)
     {
       const gsize count = MIN (work->piece, work->N - n);
@@ -261,7 +343,7 @@ project (Work  *work,
 
       for (int i = 0; i < 3; i++)
         if (arrays[i] != NULL)
-          reformer_tape_forward (work->tape, rows_of (work, group, work->self->projections[i]), work->self->biases[i], u, work->H,
+          reformer_tape_forward (work->tape, rows_of (work, group, projections[i]), biases[i], u, work->H,
                                  reformer_at (arrays[i], n * group->width), group->width, count, group->width, work->H, REFORMER_STORE_SET);
     }
 }
@@ -274,16 +356,22 @@ group_forward (Work  *work,
   const ReformerAttentionKind *kind = reformer_attention_get_kind (work->self);
   ReformerAttentionArgs args;
 
-  project (work, group);
+  project (work, group, 0);
   if (!reformer_run_ok (work->run))
     return;
-  args = args_of (work, group);
+  args = args_of (work, group, 0);
   if (kind->order != NULL)
     group->order = kind->order (work->self, &work->pass, &args, work->tape);
   group->out = group_array (work, group);
   group->stats = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 3, (gint64) group->heads, (gint64) work->N, (gint64) 2);
   if (reformer_run_ok (work->run))
-    reformer_attention_forward (work->run, &args, reformer_span (group->out), reformer_span (group->stats));
+    attend (work, group, &args);
+  if (work->globals != NULL && reformer_run_ok (work->run))
+    {
+      project (work, group, 1);
+      args = args_of (work, group, 1);
+      attend (work, group, &args);
+    }
 }
 
 /* to += or -= dropout (out Wo^T + the bias) */
@@ -332,9 +420,8 @@ accumulate (ReformerLayer  *layer,
       group_output (&work, &group, target, REFORMER_STORE_ADD);
       if (work.everything && reformer_run_ok (run))
         {
-          reformer_tape_save (tape, group.q);
-          reformer_tape_save (tape, group.k);
-          reformer_tape_save (tape, group.v);
+          for (int j = 0; j < (work.globals != NULL ? 6 : 3); j++)
+            reformer_tape_save (tape, group.x[j]);
           reformer_tape_save (tape, group.order);
           reformer_tape_save (tape, group.out);
           reformer_tape_save (tape, group.stats);
@@ -378,9 +465,11 @@ output_backward (Work           *work,
 static void
 project_backward (Work            *work,
                   const Group     *group,
+                  int              part,
                   ReformerTensor **gradients,
                   ReformerTensor  *dx)
 {
+  ReformerParameter *const *projections = work->self->projections + 3 * part, *const *biases = work->self->biases + 3 * part;
   g_autoptr (ReformerTensor) du = work->u != NULL ? reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H) : NULL;
 
   for (gsize n = 0; n < work->N && reformer_run_ok (work->run); n += work->piece)
@@ -393,10 +482,10 @@ project_backward (Work            *work,
       for (int i = 0; i < 3; i++)
         if (gradients[i] != NULL)
           {
-            const ReformerMatrix w = rows_of (work, group, work->self->projections[i]);
+            const ReformerMatrix w = rows_of (work, group, projections[i]);
             const ReformerSpan g = reformer_at (gradients[i], n * group->width);
 
-            reformer_tape_gradient (work->tape, w, work->self->biases[i], g, group->width, u, work->H, group->width, work->H, count);
+            reformer_tape_gradient (work->tape, w, biases[i], g, group->width, u, work->H, group->width, work->H, count);
             reformer_tape_backward (work->tape, w, g, group->width, d, work->H, count, work->H, group->width, store);
             store = REFORMER_STORE_ADD;
           }
@@ -415,38 +504,46 @@ group_backward (Work           *work,
 {
   g_autoptr (ReformerTensor) dout = output_backward (work, group, dy);
   g_autoptr (ReformerTensor) deltas = NULL;
-  g_autoptr (ReformerTensor) dq = NULL;
-  g_autoptr (ReformerTensor) dk = NULL;
-  g_autoptr (ReformerTensor) dv = NULL;
   ReformerAttentionArgs args;
+  const int parts = work->globals != NULL ? 2 : 1;
 
   if (!reformer_run_ok (work->run))
     return;
-  args = args_of (work, group);
+  args = args_of (work, group, parts - 1); /* the mask of the last leaves the global tokens in */
   deltas = reformer_attention_deltas (work->run, &args, reformer_span (group->out), reformer_span (dout));
   hand_on (work, &group->out); /* makes room for the gradients */
-  dq = group_array (work, group);
-  dk = group->k != NULL ? group_array (work, group) : NULL;
-  dv = group_array (work, group);
-  if (!reformer_run_ok (work->run))
-    return;
-  if (group->order != NULL)
+  for (int part = 0; part < parts && reformer_run_ok (work->run); part++)
     {
-      gsize n_dims;
-      g_autofree gint64 *shape = reformer_tensor_get_shape (group->order, &n_dims);
+      ReformerTensor *d[3] = { NULL, NULL, NULL };
 
-      args.order = reformer_span (group->order);
-      args.rounds = (int) shape[1];
+      for (int i = 0; i < 3; i++)
+        if (group->x[3 * part + i] != NULL)
+          d[i] = group_array (work, group);
+      args = args_of (work, group, part);
+      if (group->order != NULL)
+        {
+          gsize n_dims;
+          g_autofree gint64 *shape = reformer_tensor_get_shape (group->order, &n_dims);
+
+          args.order = reformer_span (group->order);
+          args.rounds = (int) shape[1];
+        }
+      if (part > 0 && reformer_run_ok (work->run)) /* other tokens are no queries */
+        reformer_run_fill (work->run, reformer_span (d[0]), 0, work->N * (gsize) group->width);
+      if (reformer_run_ok (work->run))
+        attend_backward (work, group, &args, deltas, dout, d);
+      for (int i = 0; i < 3; i++)
+        hand_on (work, &group->x[3 * part + i]);
+      if (part == parts - 1)
+        {
+          hand_on (work, &dout);
+          g_clear_object (&deltas);
+          group_end (work, group);
+        }
+      project_backward (work, group, part, d, dx);
+      for (int i = 0; i < 3; i++)
+        hand_on (work, &d[i]);
     }
-  reformer_attention_backward (work->run, &args, reformer_span (deltas), reformer_span (group->stats), reformer_span (dout),
-                               reformer_span (dq), reformer_span (dk), reformer_span (dv));
-  hand_on (work, &dout);
-  g_clear_object (&deltas);
-  group_end (work, group);
-  project_backward (work, group, (ReformerTensor *[]) { dq, dk, dv }, dx);
-  hand_on (work, &dq);
-  hand_on (work, &dk);
-  hand_on (work, &dv);
 }
 
 /* What accumulate() saved of a group. */
@@ -461,9 +558,8 @@ group_take (Work  *work,
   group->out = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_FLOAT32, n);
   group->order = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_INT32,
                                      ordered ? reformer_tensor_get_n_elements (work->pass.buckets) / (gsize) work->self->heads * (gsize) group->heads : 0);
-  group->v = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_FLOAT32, n);
-  group->k = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_FLOAT32, work->self->projections[1] != NULL ? n : 0);
-  group->q = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_FLOAT32, n);
+  for (int i = work->globals != NULL ? 5 : 2; i >= 0; i--)
+    group->x[i] = reformer_tape_take (work->tape, work->self, REFORMER_DTYPE_FLOAT32, work->self->projections[i] != NULL ? n : 0);
 }
 
 static void

@@ -19,8 +19,12 @@ struct _ReformerAttention
   double             dropout, probs_dropout, eps, deviation;
 
   ReformerParameter *norm_weight, *norm_bias, *output;       /* borrowed from the layer */
-  ReformerParameter *projections[3];                         /* query (or query_key), key, value; the key's is NULL where it is shared */
-  ReformerParameter *biases[3], *output_bias;                /* of the projections and the output; NULL without bias */
+  ReformerParameter *projections[6];                         /* query (or query_key), key, value; the key's is NULL where it is shared; the same of global tokens, or NULL */
+  ReformerParameter *biases[6], *output_bias;                /* of the projections and the output; NULL without bias */
+
+  int                reach;     /* of a band; 0: there are chunks */
+  int               *dilations; /* [heads] of a band */
+  gboolean           exact;     /* no chunks outside training */
 };
 
 /* What a class decides before the heads are worked through, for a whole pass: LSH keeps its buckets here. */
@@ -29,6 +33,7 @@ typedef struct
   ReformerTensor *buckets; /* uint16 [A, rounds, B, T], NULL: nothing is hashed */
   ReformerSpan    mask;    /* uint8 [B, T] or nothing */
   int             B, T;
+  int             chunk;   /* at least T: everything sees everything */
   gboolean        chosen;  /* the buckets are known already: a backward uses those of its forward */
 } ReformerAttentionPass;
 
@@ -49,6 +54,7 @@ typedef struct
                             ReformerAttentionPass *pass,
                             ReformerAttentionArgs *args,
                             ReformerTape          *tape);
+  gboolean globals; /* there are projections of their own for global tokens */
 } ReformerAttentionKind;
 
 #define REFORMER_ATTENTION_CLASS(klass) (G_TYPE_CHECK_CLASS_CAST ((klass), REFORMER_TYPE_ATTENTION, ReformerAttentionClass))

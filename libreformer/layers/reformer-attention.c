@@ -13,11 +13,11 @@
  * As in the Reformer the projections have no biases and the norm comes first. [property@Attention:bias] and [property@Attention:norm-first] make the block of the
  * standard Transformer, for a [class@Stack] of one stream.
  *
- * [class@LshAttention], [class@LocalAttention] and [class@FullAttention] say which keys a query looks at. Long input is worked through head by head, so
+ * [class@LshAttention], [class@LocalAttention], [class@FullAttention] and [class@WindowAttention] say which keys a query looks at. Long input is worked through head by head, so
  * that the memory does not grow with the number of heads. A masked token is a key for nobody and gets zeros from attention.
  */
 
-static const ReformerAttentionKind natural_kind = { FALSE, FALSE, NULL, NULL };
+static const ReformerAttentionKind natural_kind = { FALSE };
 
 G_DEFINE_ABSTRACT_TYPE (ReformerAttention, reformer_attention, REFORMER_TYPE_LAYER)
 
@@ -201,6 +201,12 @@ reformer_attention_constructed (GObject *object)
   if (!shared)
     self->projections[1] = reformer_layer_make_parameter (layer, "self_attention.key.weight", normal, 2, D, H);
   self->projections[2] = reformer_layer_make_parameter (layer, "self_attention.value.weight", normal, 2, D, H);
+  if (reformer_attention_get_kind (self)->globals)
+    {
+      self->projections[3] = reformer_layer_make_parameter (layer, "self_attention.query_global.weight", normal, 2, D, H);
+      self->projections[4] = reformer_layer_make_parameter (layer, "self_attention.key_global.weight", normal, 2, D, H);
+      self->projections[5] = reformer_layer_make_parameter (layer, "self_attention.value_global.weight", normal, 2, D, H);
+    }
   self->output = reformer_layer_make_parameter (layer, "output.dense.weight", normal, 2, H, D);
   set_biases (self);
 }

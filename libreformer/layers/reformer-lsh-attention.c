@@ -42,6 +42,7 @@ enum
   PROP_0,
   PROP_NUM_HASHES,
   PROP_NUM_BUCKETS,
+  PROP_EXACT,
   N_PROPS
 };
 
@@ -55,7 +56,7 @@ static gsize
 n_buckets (ReformerAttention           *attention,
            const ReformerAttentionPass *pass)
 {
-  if (pass->T <= attention->chunk)
+  if (pass->T <= pass->chunk)
     return 0;
   return (gsize) attention->heads * (gsize) REFORMER_LSH_ATTENTION (attention)->num_hashes * (gsize) pass->B * (gsize) pass->T;
 }
@@ -208,6 +209,9 @@ reformer_lsh_attention_get_property (GObject    *object,
     case PROP_NUM_BUCKETS:
       g_value_set_variant (value, g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, self->factors, (gsize) self->n_factors, sizeof (gint32)));
       break;
+    case PROP_EXACT:
+      g_value_set_boolean (value, REFORMER_ATTENTION (self)->exact);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
@@ -221,6 +225,11 @@ reformer_lsh_attention_set_property (GObject      *object,
 {
   ReformerLshAttention *self = REFORMER_LSH_ATTENTION (object);
 
+  if (id == PROP_EXACT)
+    {
+      reformer_lsh_attention_set_exact (self, g_value_get_boolean (value));
+      return;
+    }
   if (!reformer_layer_may_set (REFORMER_LAYER (object), pspec))
     return;
   switch (id)
@@ -265,6 +274,13 @@ reformer_lsh_attention_class_init (ReformerLshAttentionClass *klass)
    */
   props[PROP_NUM_BUCKETS] = g_param_spec_variant ("num-buckets", NULL, NULL, G_VARIANT_TYPE ("ai"),
                                                   g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, &default_buckets, 1, sizeof default_buckets), flags);
+  /**
+   * ReformerLshAttention:exact:
+   *
+   * Whether outside training nothing is hashed, and each token sees all others: the attention that the rounds of hashing approximate, with the same weights. The work
+   * then grows with the square of the length. Can be changed at any time, but not between a forward pass and its backward pass.
+   */
+  props[PROP_EXACT] = g_param_spec_boolean ("exact", NULL, NULL, FALSE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 
@@ -347,4 +363,39 @@ reformer_lsh_attention_set_num_buckets (ReformerLshAttention *self,
   g_return_if_fail (num_buckets != NULL || n_factors == 0);
 
   g_object_set (self, "num-buckets", g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, num_buckets, n_factors, sizeof *num_buckets), NULL);
+}
+
+/**
+ * reformer_lsh_attention_get_exact:
+ * @self: an LSH attention layer
+ *
+ * Gets whether outside training each token sees all others.
+ *
+ * Returns: whether outside training each token sees all others
+ */
+gboolean
+reformer_lsh_attention_get_exact (ReformerLshAttention *self)
+{
+  g_return_val_if_fail (REFORMER_IS_LSH_ATTENTION (self), FALSE);
+
+  return REFORMER_ATTENTION (self)->exact;
+}
+
+/**
+ * reformer_lsh_attention_set_exact:
+ * @self: an LSH attention layer
+ * @exact: whether outside training each token sees all others
+ *
+ * Sets whether outside training nothing is hashed, and each token sees all others: what hashing costs is the difference.
+ */
+void
+reformer_lsh_attention_set_exact (ReformerLshAttention *self,
+                                  gboolean              exact)
+{
+  g_return_if_fail (REFORMER_IS_LSH_ATTENTION (self));
+
+  if (REFORMER_ATTENTION (self)->exact == exact)
+    return;
+  REFORMER_ATTENTION (self)->exact = exact;
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_EXACT]);
 }

@@ -28,5 +28,10 @@ REFORMER_AVAILABLE_IN_1_0
 void                  reformer_lsh_attention_set_num_buckets (ReformerLshAttention *self,
                                                               const int            *num_buckets,
                                                               gsize                 n_factors);
+REFORMER_AVAILABLE_IN_1_0
+gboolean              reformer_lsh_attention_get_exact       (ReformerLshAttention *self);
+REFORMER_AVAILABLE_IN_1_0
+void                  reformer_lsh_attention_set_exact       (ReformerLshAttention *self,
+                                                              gboolean              exact);
 
 G_END_DECLS

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "layers/tape-private.h"
+#include "layers/tape-globals.h"
 
 #include "compute/device-private.h"
 
@@ -29,7 +29,9 @@ struct _ReformerTape
   GPtrArray      *saved; /* ReformerTensor or NULL */
   GArray         *marks; /* guint: depths */
   GHashTable     *packed; /* tape-products.c */
-  ReformerTensor *mask;
+  ReformerTensor *mask, *global_mask;
+  ReformerGlobals *globals; /* of these; NULL: not known yet */
+  int             planned_globals;
   GCancellable   *cancellable;
   guint64         start;
   guint64         seed;
@@ -46,6 +48,7 @@ enum
   PROP_RECORDING,
   PROP_TRAINING,
   PROP_MASK,
+  PROP_GLOBAL_MASK,
   PROP_START,
   PROP_SEED,
   PROP_SEQUENCE,
@@ -67,6 +70,8 @@ reformer_tape_dispose (GObject *object)
   g_ptr_array_set_size (self->saved, 0);
   g_hash_table_remove_all (self->packed);
   g_clear_object (&self->mask);
+  g_clear_object (&self->global_mask);
+  g_clear_pointer (&self->globals, reformer_globals_free);
   g_clear_object (&self->cancellable);
   reformer_run_clear (&self->run);
   G_OBJECT_CLASS (reformer_tape_parent_class)->dispose (object);
@@ -117,6 +122,9 @@ reformer_tape_get_property (GObject    *object,
     case PROP_MASK:
       g_value_set_object (value, self->mask);
       break;
+    case PROP_GLOBAL_MASK:
+      g_value_set_object (value, self->global_mask);
+      break;
     case PROP_START:
       g_value_set_uint64 (value, self->start);
       break;
@@ -155,6 +163,9 @@ reformer_tape_set_property (GObject      *object,
       break;
     case PROP_MASK:
       reformer_tape_set_mask (self, g_value_get_object (value));
+      break;
+    case PROP_GLOBAL_MASK:
+      reformer_tape_set_global_mask (self, g_value_get_object (value));
       break;
     case PROP_START:
       reformer_tape_set_start (self, g_value_get_uint64 (value));
@@ -210,6 +221,12 @@ reformer_tape_class_init (ReformerTapeClass *klass)
    * Which tokens take part: uint8 `[B, T]`, 1 = keep; %NULL = all.
    */
   props[PROP_MASK] = g_param_spec_object ("mask", NULL, NULL, REFORMER_TYPE_TENSOR, flags);
+  /**
+   * ReformerTape:global-mask:
+   *
+   * Which tokens are global in [class@WindowAttention]: uint8 `[B, T]`, 1 = global; %NULL = none. One that the mask leaves out is not global.
+   */
+  props[PROP_GLOBAL_MASK] = g_param_spec_object ("global-mask", NULL, NULL, REFORMER_TYPE_TENSOR, flags);
   /**
    * ReformerTape:start:
    *
@@ -391,8 +408,65 @@ reformer_tape_set_mask (ReformerTape   *self,
 {
   g_return_if_fail (REFORMER_IS_TAPE (self));
 
-  if (g_set_object (&self->mask, mask))
-    g_object_notify_by_pspec (G_OBJECT (self), props[PROP_MASK]);
+  if (!g_set_object (&self->mask, mask))
+    return;
+  g_clear_pointer (&self->globals, reformer_globals_free);
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_MASK]);
+}
+
+/**
+ * reformer_tape_get_global_mask:
+ * @self: a tape
+ *
+ * Gets which tokens are global in [class@WindowAttention].
+ *
+ * Returns: (transfer none) (nullable): the mask, uint8 `[B, T]`, or %NULL for none
+ */
+ReformerTensor *
+reformer_tape_get_global_mask (ReformerTape *self)
+{
+  g_return_val_if_fail (REFORMER_IS_TAPE (self), NULL);
+
+  return self->global_mask;
+}
+
+/**
+ * reformer_tape_set_global_mask:
+ * @self: a tape
+ * @global_mask: (nullable): uint8 `[B, T]`, 1 = global; %NULL for none
+ *
+ * Sets which tokens are global in [class@WindowAttention]: they see all tokens and are seen by all. Not between a forward pass and its backward pass.
+ */
+void
+reformer_tape_set_global_mask (ReformerTape   *self,
+                               ReformerTensor *global_mask)
+{
+  g_return_if_fail (REFORMER_IS_TAPE (self));
+  g_return_if_fail (global_mask == NULL || REFORMER_IS_TENSOR (global_mask));
+
+  if (!g_set_object (&self->global_mask, global_mask))
+    return;
+  g_clear_pointer (&self->globals, reformer_globals_free);
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_GLOBAL_MASK]);
+}
+
+void
+reformer_tape_plan_globals (ReformerTape *self,
+                            int           n)
+{
+  self->planned_globals = n;
+}
+
+ReformerGlobals *
+reformer_tape_get_globals (ReformerTape *self,
+                           int           B,
+                           int           T)
+{
+  if (self->globals != NULL && !reformer_globals_fit (self->globals, B, T))
+    g_clear_pointer (&self->globals, reformer_globals_free);
+  if (self->globals == NULL)
+    self->globals = reformer_globals_new (&self->run, self->global_mask, self->mask, B, T, self->planned_globals);
+  return self->globals;
 }
 
 /**

@@ -35,6 +35,11 @@ REFORMER_AVAILABLE_IN_1_0
 void            reformer_tape_set_mask        (ReformerTape    *self,
                                                ReformerTensor  *mask);
 REFORMER_AVAILABLE_IN_1_0
+ReformerTensor *reformer_tape_get_global_mask (ReformerTape    *self);
+REFORMER_AVAILABLE_IN_1_0
+void            reformer_tape_set_global_mask (ReformerTape    *self,
+                                               ReformerTensor  *global_mask);
+REFORMER_AVAILABLE_IN_1_0
 guint64         reformer_tape_get_start       (ReformerTape    *self);
 REFORMER_AVAILABLE_IN_1_0
 void            reformer_tape_set_start       (ReformerTape    *self,

@@ -16,6 +16,8 @@ typedef enum
   REFORMER_RECORD_EVERYTHING, /* all that saves work in the backward */
 } ReformerRecord;
 
+typedef struct _ReformerGlobals ReformerGlobals; /* tape-globals.h */
+
 ReformerRecord  reformer_tape_get_record (ReformerTape      *self);
 void            reformer_tape_set_record (ReformerTape      *self,
                                           ReformerRecord     record);

@@ -249,7 +249,7 @@ INT (local_num_chunks_after, LOCAL_NUM_CHUNKS_AFTER)
 /**
  * ReformerConfig:local-attention-probs-dropout-prob:
  *
- * The dropout probability of attention weights in local layers.
+ * The dropout probability of attention weights in local, full and window layers.
  *
  * From 0 to below 1; default 0.05.
  */
@@ -257,7 +257,7 @@ INT (local_num_chunks_after, LOCAL_NUM_CHUNKS_AFTER)
  * reformer_config_get_local_attention_probs_dropout_prob:
  * @self: a configuration
  *
- * Gets the dropout probability of attention weights in local layers.
+ * Gets the dropout probability of attention weights in local, full and window layers.
  *
  * Returns: the value of [property@Config:local-attention-probs-dropout-prob]
  */
@@ -266,7 +266,7 @@ INT (local_num_chunks_after, LOCAL_NUM_CHUNKS_AFTER)
  * @self: a configuration
  * @local_attention_probs_dropout_prob: the value of [property@Config:local-attention-probs-dropout-prob]
  *
- * Sets the dropout probability of attention weights in local layers.
+ * Sets the dropout probability of attention weights in local, full and window layers.
  */
 DOUBLE (local_attention_probs_dropout_prob, LOCAL_ATTENTION_PROBS_DROPOUT_PROB)
 
@@ -294,3 +294,81 @@ DOUBLE (local_attention_probs_dropout_prob, LOCAL_ATTENTION_PROBS_DROPOUT_PROB)
  * Sets whether in bidirectional local attention the first chunk sees the last one as the one before it, and the last the first.
  */
 BOOLEAN (local_attn_circular, LOCAL_ATTN_CIRCULAR)
+
+/**
+ * ReformerConfig:window-attn-size:
+ *
+ * The number of tokens in the window of window attention beside the query's own.
+ *
+ * An even number of at least 2, half of it before the query's token and half after it; a causal model sees the first half alone. Default 128. A key of this library.
+ */
+/**
+ * reformer_config_get_window_attn_size:
+ * @self: a configuration
+ *
+ * Gets the number of tokens in the window of window attention beside the query's own.
+ *
+ * Returns: the value of [property@Config:window-attn-size]
+ */
+/**
+ * reformer_config_set_window_attn_size:
+ * @self: a configuration
+ * @window_attn_size: the value of [property@Config:window-attn-size]
+ *
+ * Sets the number of tokens in the window of window attention beside the query's own.
+ */
+INT (window_attn_size, WINDOW_ATTN_SIZE)
+
+/**
+ * ReformerConfig:window-attn-dilation:
+ *
+ * The step of each head's window in tokens, in window attention.
+ *
+ * One number of at least 1 for each head; a head with the step g sees every g-th token, as many as the others and so g times as far. The empty list (null), the
+ * default, is 1 for all. A key of this library.
+ */
+/**
+ * reformer_config_get_window_attn_dilation:
+ * @self: a configuration
+ * @n_heads: (out) (optional): the length of the list
+ *
+ * Gets the step of each head's window in tokens, in window attention.
+ *
+ * Returns: (transfer full) (array length=n_heads) (nullable): the list; free with g_free()
+ */
+/**
+ * reformer_config_set_window_attn_dilation:
+ * @self: a configuration
+ * @window_attn_dilation: (array length=n_heads) (nullable): the list
+ * @n_heads: the length of the list
+ *
+ * Sets the step of each head's window in tokens, in window attention.
+ */
+INTEGERS (window_attn_dilation, WINDOW_ATTN_DILATION, n_heads)
+
+/**
+ * ReformerConfig:window-attn-global-tokens:
+ *
+ * The positions of the tokens that see all tokens and are seen by all, in window attention.
+ *
+ * The same in every row. A position that a call's input does not have is an error of the call, see [method@Model.set_global_tokens]. The empty list (null), the
+ * default, is none. A key of this library.
+ */
+/**
+ * reformer_config_get_window_attn_global_tokens:
+ * @self: a configuration
+ * @n_positions: (out) (optional): the length of the list
+ *
+ * Gets the positions of the tokens that see all tokens and are seen by all, in window attention.
+ *
+ * Returns: (transfer full) (array length=n_positions) (nullable): the list; free with g_free()
+ */
+/**
+ * reformer_config_set_window_attn_global_tokens:
+ * @self: a configuration
+ * @window_attn_global_tokens: (array length=n_positions) (nullable): the list
+ * @n_positions: the length of the list
+ *
+ * Sets the positions of the tokens that see all tokens and are seen by all, in window attention.
+ */
+INTEGERS (window_attn_global_tokens, WINDOW_ATTN_GLOBAL_TOKENS, n_positions)

@@ -39,6 +39,9 @@ const ReformerConfigField reformer_config_fields[REFORMER_CONFIG_N_FIELDS] = {
   FIELD (LOCAL_ATTENTION_PROBS_DROPOUT_PROB, "local-attention-probs-dropout-prob", "local_attention_probs_dropout_prob", DOUBLE,
          local_attention_probs_dropout_prob, 0.05, FALSE),
   FIELD (LOCAL_ATTN_CIRCULAR, "local-attn-circular", "local_attn_circular", BOOLEAN, local_attn_circular, FALSE, FALSE),
+  FIELD (WINDOW_ATTN_SIZE, "window-attn-size", "window_attn_size", INT, window_attn_size, 128, FALSE),
+  FIELD (WINDOW_ATTN_DILATION, "window-attn-dilation", "window_attn_dilation", INTEGERS, window_attn_dilation, 0, TRUE),
+  FIELD (WINDOW_ATTN_GLOBAL_TOKENS, "window-attn-global-tokens", "window_attn_global_tokens", INTEGERS, window_attn_global_tokens, 0, TRUE),
 
   FIELD (AXIAL_POS_EMBDS, "axial-pos-embds", "axial_pos_embds", BOOLEAN, axial_pos_embds, TRUE, FALSE),
   FIELD (AXIAL_POS_SHAPE, "axial-pos-shape", "axial_pos_shape", INTEGERS, axial_pos_shape, 0, FALSE),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <libreformer/models/reformer-config.h>
 
+#include <math.h>
+
 /* The arithmetic of a configuration, in one place: what `reformer bench` and the tests of speed hold times against. */
 
 typedef struct
@@ -28,13 +30,32 @@ count_pairs (gint64   length,
   return size * size * (chunks * (b + 1 + a) - b * (b + 1) / 2 - a * (a + 1) / 2) - size * (chunks * size - (double) length) * (b + 1);
 }
 
+/* The same of a band, the mean of the heads, whose dilations differ: of all tokens but the first (or last) few each sees one more with each step. */
+static double
+count_band (ReformerConfig *self,
+            gint64          length)
+{
+  const double sides = reformer_config_get_is_decoder (self) ? 1 : 2, reach = reformer_config_get_window_attn_size (self) / 2, T = (double) length;
+  gsize n, n_globals;
+  g_autofree int *dilation = reformer_config_get_window_attn_dilation (self, &n), *globals = reformer_config_get_window_attn_global_tokens (self, &n_globals);
+  double pairs = 0;
+
+  for (gsize i = 0; i < MAX (n, 1); i++)
+    {
+      const double step = n > 0 ? MAX (dilation[i], 1) : 1, steps = CLAMP (reach, 0, floor ((T - 1) / step));
+
+      pairs += T + sides * (steps * T - step * steps * (steps + 1) / 2) + 2 * T * (double) n_globals;
+    }
+  return pairs / (double) MAX (n, 1);
+}
+
 static void
 count_layer (ReformerConfig *self,
              const char     *kind,
              gint64          length,
              Count          *count)
 {
-  const gboolean lsh = g_str_equal (kind, "lsh"), local = g_str_equal (kind, "local");
+  const gboolean lsh = g_str_equal (kind, "lsh"), local = g_str_equal (kind, "local"), window = g_str_equal (kind, "window");
   const double size = (double) reformer_config_get_num_attention_heads (self) * reformer_config_get_attention_head_size (self);
   const double hidden = reformer_config_get_hidden_size (self), T = (double) length;
   const gint64 set = lsh ? reformer_config_get_lsh_attn_chunk_length (self) : local ? reformer_config_get_local_attn_chunk_length (self) : length;
@@ -44,7 +65,16 @@ count_layer (ReformerConfig *self,
   /* queries and keys are one projection in an LSH layer */
   count->products += 2 * T * hidden * ((lsh ? 3 : 4) * size + 2.0 * reformer_config_get_feed_forward_size (self));
 
-  if (length <= chunk) /* one chunk in its natural order, whatever the layer: what is later is left out */
+  if (window)
+    {
+      gsize n_globals;
+      g_autofree int *globals = reformer_config_get_window_attn_global_tokens (self, &n_globals);
+
+      if (n_globals > 0) /* queries, keys and values of their own, of all tokens */
+        count->products += 2 * T * hidden * 3 * size;
+      pairs = count_band (self, length);
+    }
+  else if (length <= chunk) /* one chunk in its natural order, whatever the layer: what is later is left out */
     pairs = reformer_config_get_is_decoder (self) ? T * (T + 1) / 2 : T * T;
   else if (lsh)
     {
@@ -103,6 +133,7 @@ count_head (ReformerConfig *self,
  * Counted are the matrix products: projections, feed-forward and head (one product forward, two backward), the rotations that hash tokens to buckets (once),
  * and attention (scores and values: two products forward, five backward, because the scores are computed again). Every query counts with every key of its window, masked
  * or not; a causal layer of one chunk, as full attention is, counts the keys up to the query. Where the stack is computed twice, its projections, feed-forward and attention count once more.
+ * In window attention a query counts with the keys of its window that there are, and with the global tokens, and these with all tokens.
  * Norms, activations, embeddings, softmax, the loss, padding and the optimizer do not count.
  *
  * For example the preset `bench-lsh`, with positions for 16,384 tokens, needs 10.6 million operations a token forward, 32.4 with gradients, and 42.6 where nothing

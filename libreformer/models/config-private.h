@@ -63,6 +63,9 @@ typedef enum
   REFORMER_CONFIG_LOCAL_NUM_CHUNKS_AFTER,
   REFORMER_CONFIG_LOCAL_ATTENTION_PROBS_DROPOUT_PROB,
   REFORMER_CONFIG_LOCAL_ATTN_CIRCULAR,
+  REFORMER_CONFIG_WINDOW_ATTN_SIZE,
+  REFORMER_CONFIG_WINDOW_ATTN_DILATION,
+  REFORMER_CONFIG_WINDOW_ATTN_GLOBAL_TOKENS,
 
   REFORMER_CONFIG_AXIAL_POS_EMBDS,
   REFORMER_CONFIG_AXIAL_POS_SHAPE,
@@ -131,6 +134,8 @@ struct _ReformerConfig
   int               local_attn_chunk_length, local_num_chunks_before, local_num_chunks_after;
   double            local_attention_probs_dropout_prob;
   gboolean          local_attn_circular;
+  int               window_attn_size;
+  ReformerIntegers  window_attn_dilation, window_attn_global_tokens;
 
   gboolean          axial_pos_embds;
   ReformerIntegers  axial_pos_shape, axial_pos_embds_dim;
@@ -194,7 +199,7 @@ int         *reformer_config_dup_integers       (const ReformerIntegers *integer
 void         reformer_config_take_kept          (ReformerConfig         *self,
                                                  json_t                 *kept);
 
-/* Whether a layer of that kind, "lsh" or "local", is named in attn_layers. */
+/* Whether a layer of that kind, such as "lsh", is named in attn_layers. */
 gboolean     reformer_config_has_kind           (ReformerConfig         *self,
                                                  const char             *kind);
 /* The product; 0 for an empty list or where a factor is below 1, G_MAXINT64 where it does not fit. */

@@ -150,15 +150,15 @@ STRING (hidden_act, HIDDEN_ACT)
 /**
  * ReformerConfig:attn-layers:
  *
- * The kind of each attention layer, the first layer first: `lsh` or `local`.
+ * The kind of each attention layer, the first layer first: `lsh`, `local`, `full` or `window`.
  *
- * Default: `local`, `lsh`, three times.
+ * [class@LshAttention], [class@LocalAttention], [class@FullAttention] or [class@WindowAttention]; a kind is never replaced by another. Default: `local`, `lsh`, three times.
  */
 /**
  * reformer_config_get_attn_layers:
  * @self: a configuration
  *
- * Gets the kind of each attention layer, the first layer first: `lsh` or `local`.
+ * Gets the kind of each attention layer, the first layer first: `lsh`, `local`, `full` or `window`.
  *
  * Returns: (transfer none) (array zero-terminated=1): the value of [property@Config:attn-layers]
  */
@@ -167,7 +167,7 @@ STRING (hidden_act, HIDDEN_ACT)
  * @self: a configuration
  * @attn_layers: (array zero-terminated=1): the value of [property@Config:attn-layers]
  *
- * Sets the kind of each attention layer, the first layer first: `lsh` or `local`.
+ * Sets the kind of each attention layer, the first layer first: `lsh`, `local`, `full` or `window`.
  */
 STRINGS (attn_layers, ATTN_LAYERS)
 

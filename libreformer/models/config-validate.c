@@ -185,17 +185,18 @@ static gboolean
 check_layers (ReformerConfig  *self,
               GError         **error)
 {
+  static const char *const kinds[] = { "lsh", "local", "full", "window", NULL };
   guint n = g_strv_length (self->attn_layers);
 
   if (n == 0)
-    return refuse (error, "attn_layers is empty, at least one of lsh and local is wanted");
+    return refuse (error, "attn_layers is empty, at least one of lsh, local, full and window is wanted");
 
   for (guint i = 0; i < n; i++)
-    if (strcmp (self->attn_layers[i], "lsh") != 0 && strcmp (self->attn_layers[i], "local") != 0)
+    if (!g_strv_contains (kinds, self->attn_layers[i]))
       {
         g_autofree char *text = quoted (self->attn_layers[i]);
 
-        return refuse (error, "attn_layers[%u] is %s, lsh or local is wanted", i, text);
+        return refuse (error, "attn_layers[%u] is %s, lsh, local, full or window is wanted", i, text);
       }
 
   if (self->num_hidden_layers != -1 && (self->num_hidden_layers < 1 || (guint) self->num_hidden_layers > n))
@@ -374,12 +375,41 @@ check_local (ReformerConfig  *self,
 }
 
 static gboolean
+check_band (ReformerConfig  *self,
+            GError         **error)
+{
+  const ReformerIntegers *dilation = &self->window_attn_dilation, *positions = &self->window_attn_global_tokens;
+  g_autofree char *dilation_text = list_text (dilation->values, dilation->n), *positions_text = list_text (positions->values, positions->n);
+  const gint64 most = reformer_config_get_max_length (self);
+
+  if (self->window_attn_size < 2 || self->window_attn_size % 2 != 0)
+    return refuse (error, "window_attn_size is %d, an even number of at least 2 is wanted; would fit: %d", self->window_attn_size,
+                   MAX (self->window_attn_size / 2 * 2, 2));
+  if (dilation->n > 0 && dilation->n != (gsize) self->num_attention_heads)
+    return refuse (error, "window_attn_dilation is %s, one number for each of the %d heads, or null, is wanted", dilation_text, self->num_attention_heads);
+  for (gsize i = 0; i < dilation->n; i++)
+    if (dilation->values[i] < 1 || dilation->values[i] > G_MAXINT / 4 / (self->window_attn_size / 2))
+      return refuse (error, "window_attn_dilation is %s, numbers from 1 to %d are wanted with window_attn_size %d", dilation_text,
+                     G_MAXINT / 4 / (self->window_attn_size / 2), self->window_attn_size);
+  for (gsize i = 0; i < positions->n; i++)
+    if (positions->values[i] < 0 || positions->values[i] >= most)
+      return refuse (error, "window_attn_global_tokens is %s, positions from 0 to %" G_GINT64_FORMAT " are wanted, as many as the model has", positions_text, most - 1);
+
+  return TRUE;
+}
+
+static gboolean
 check_attention (ReformerConfig  *self,
                  GError         **error)
 {
   gboolean lsh = reformer_config_has_kind (self, "lsh"), local = reformer_config_has_kind (self, "local");
+  gboolean full = reformer_config_has_kind (self, "full"), window = reformer_config_has_kind (self, "window");
 
   if ((lsh && !check_lsh (self, error)) || (local && !check_local (self, error)))
+    return FALSE;
+  if ((full || window) && !check_probability ("local_attention_probs_dropout_prob", self->local_attention_probs_dropout_prob, error))
+    return FALSE;
+  if (window && !check_band (self, error))
     return FALSE;
 
   /* sequences are padded to a multiple of both */

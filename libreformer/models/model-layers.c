@@ -5,6 +5,7 @@
 #include <libreformer/layers/reformer-feed-forward.h>
 #include <libreformer/layers/reformer-full-attention.h>
 #include <libreformer/layers/reformer-local-attention.h>
+#include <libreformer/layers/reformer-window-attention.h>
 
 /* The layers of a model, from its configuration, under transformers' names. */
 
@@ -88,6 +89,15 @@ new_attention (ReformerModel *self,
                           "num-chunks-after", reformer_config_get_local_num_chunks_after (config),
                           "attention-probs-dropout", reformer_config_get_local_attention_probs_dropout_prob (config),
                           "circular", reformer_config_get_local_attn_circular (config), NULL);
+  else if (g_str_equal (kind, "window"))
+    {
+      gsize n;
+      int *steps = reformer_config_get_window_attn_dilation (config, &n);
+      g_autoptr (GVariant) dilation = g_variant_ref_sink (list_of (steps, n));
+
+      layer = g_object_new (REFORMER_TYPE_WINDOW_ATTENTION, COMMON, "window-size", reformer_config_get_window_attn_size (config), "dilation", dilation,
+                            "attention-probs-dropout", reformer_config_get_local_attention_probs_dropout_prob (config), NULL);
+    }
   else
     layer = g_object_new (REFORMER_TYPE_FULL_ATTENTION, COMMON,
                           "attention-probs-dropout", reformer_config_get_local_attention_probs_dropout_prob (config), NULL);

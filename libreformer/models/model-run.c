@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "models/model-private.h"
+#include "models/model-globals.h"
 
 /* A pass through the model: embeddings, stack, final norm and head, forward and backward. */
 
@@ -17,6 +17,7 @@ reformer_model_new_tape (ReformerModel *self,
   reformer_tape_set_sequence (tape, self->sequence);
   reformer_tape_set_cancellable (tape, cancellable);
   reformer_tape_set_piece (tape, self->piece);
+  reformer_model_give_globals (self, input->B, input->T, input->T0, FALSE, tape);
   return tape;
 }
 

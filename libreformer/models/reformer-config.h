@@ -209,6 +209,25 @@ gboolean            reformer_config_get_local_attn_circular              (Reform
 REFORMER_AVAILABLE_IN_1_0
 void                reformer_config_set_local_attn_circular              (ReformerConfig      *self,
                                                                           gboolean             local_attn_circular);
+REFORMER_AVAILABLE_IN_1_0
+int                 reformer_config_get_window_attn_size                 (ReformerConfig      *self);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_window_attn_size                 (ReformerConfig      *self,
+                                                                          int                  window_attn_size);
+REFORMER_AVAILABLE_IN_1_0
+int                *reformer_config_get_window_attn_dilation             (ReformerConfig      *self,
+                                                                          gsize               *n_heads);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_window_attn_dilation             (ReformerConfig      *self,
+                                                                          const int           *window_attn_dilation,
+                                                                          gsize                n_heads);
+REFORMER_AVAILABLE_IN_1_0
+int                *reformer_config_get_window_attn_global_tokens        (ReformerConfig      *self,
+                                                                          gsize               *n_positions);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_window_attn_global_tokens        (ReformerConfig      *self,
+                                                                          const int           *window_attn_global_tokens,
+                                                                          gsize                n_positions);
 
 /* Positions */
 

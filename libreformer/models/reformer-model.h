@@ -63,6 +63,10 @@ REFORMER_AVAILABLE_IN_1_0
 guint               reformer_model_unfreeze          (ReformerModel       *self,
                                                       const char          *pattern);
 REFORMER_AVAILABLE_IN_1_0
+void                reformer_model_set_global_tokens (ReformerModel       *self,
+                                                      const int           *positions,
+                                                      gsize                n_positions);
+REFORMER_AVAILABLE_IN_1_0
 gboolean            reformer_model_get_training      (ReformerModel       *self);
 REFORMER_AVAILABLE_IN_1_0
 void                reformer_model_set_training      (ReformerModel       *self,

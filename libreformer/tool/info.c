@@ -171,6 +171,15 @@ print_attention (ReformerConfig *config)
   if (has_kind (config, "local"))
     tool_print_field ("local attention", "chunks of %d tokens, %d before, %d after", reformer_config_get_local_attn_chunk_length (config),
                       reformer_config_get_local_num_chunks_before (config), reformer_config_get_local_num_chunks_after (config));
+  if (has_kind (config, "window"))
+    {
+      gsize n_steps, n_globals;
+      g_autofree int *steps = reformer_config_get_window_attn_dilation (config, &n_steps), *globals = reformer_config_get_window_attn_global_tokens (config, &n_globals);
+      g_autofree char *steps_text = tool_format_ints (steps, n_steps), *globals_text = tool_format_ints (globals, n_globals);
+
+      tool_print_field ("window attention", "%d tokens around each; dilation %s; global tokens %s", reformer_config_get_window_attn_size (config),
+                        n_steps > 0 ? steps_text : "1", n_globals > 0 ? globals_text : "none");
+    }
 }
 
 static void

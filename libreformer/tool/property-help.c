@@ -34,6 +34,9 @@ static const ToolPropertyHelp helps[] = {
   { "local-num-chunks-after", "N", "chunks that local attention sees after its own" },
   { "local-attention-probs-dropout-prob", "P", "dropout of weights of local attention" },
   { "local-attn-circular", NULL, "the first chunk sees the last one, where attention is not causal" },
+  { "window-attn-size", "N", "tokens of a sliding window, half before and half after; even" },
+  { "window-attn-dilation", "N,...", "step of each head's window in tokens; empty: 1" },
+  { "window-attn-global-tokens", "N,...", "positions that see all and are seen by all in window attention" },
   /* Config: positions */
   { "axial-pos-embds", NULL, "axial positions, not a table" },
   { "axial-pos-shape", "N,...", "grid of axial positions; its product is the longest sequence" },

@@ -10,7 +10,7 @@ let Reformer;
 
 // Those with properties; a class stands behind the one that it is derived from.
 const CLASSES = [
-    'Config', 'Dataset', 'TextDataset', 'Device', 'Generator', 'Layer', 'Attention', 'LocalAttention', 'LshAttention', 'AxialPosition', 'Embedding', 'FeedForward',
+    'Config', 'Dataset', 'TextDataset', 'Device', 'Generator', 'Layer', 'Attention', 'LocalAttention', 'LshAttention', 'WindowAttention', 'AxialPosition', 'Embedding', 'FeedForward',
     'LayerNorm', 'Linear', 'PositionTable', 'Stack', 'Model', 'Optimizer', 'Adafactor', 'AdamW', 'Sgd', 'Parameter', 'Sample', 'Schedule', 'Session', 'Tape', 'Trainer',
 ];
 
@@ -68,9 +68,10 @@ function fromArray(device, array, shape) {
 
 // Lists of numbers, which C has as variants: their types.
 const LISTS = {
-    ReformerConfig: {'axial-pos-shape': 'ai', 'axial-pos-embds-dim': 'ai', 'num-buckets': 'ai', 'class-weights': 'ad'},
+    ReformerConfig: {'axial-pos-shape': 'ai', 'axial-pos-embds-dim': 'ai', 'num-buckets': 'ai', 'window-attn-dilation': 'ai', 'window-attn-global-tokens': 'ai', 'class-weights': 'ad'},
     ReformerAxialPosition: {shape: 'ai', dims: 'ai'},
     ReformerLshAttention: {'num-buckets': 'ai'},
+    ReformerWindowAttention: {dilation: 'ai'},
 };
 
 const INTEGERS = {
@@ -352,6 +353,7 @@ const TAKEN = {
     Config: {
         choose_axial_shape: 'length:integer, axes:integer', count_operations: 'length:integer, gradients:boolean, keep', set_axial_pos_shape: 'axial_pos_shape:integers',
         set_axial_pos_embds_dim: 'axial_pos_embds_dim:integers', set_num_buckets: 'num_buckets:integers', set_class_weights: 'class_weights:numbers',
+        set_window_attn_dilation: 'window_attn_dilation:integers', set_window_attn_global_tokens: 'window_attn_global_tokens:integers',
     },
     Dataset: {count_samples: 'length:integer', read_sample: 'index:integer, length:integer'},
     Embedding: {new: 'device, vocab_size:integer, hidden_size:integer'},
@@ -366,7 +368,7 @@ const TAKEN = {
     Model: {
         forward: 'tokens:tensor, mask:tensor', encode: 'tokens:tensor, mask:tensor', compute_loss: 'tokens:tensor, mask:tensor, labels:tensor',
         compute_gradients: 'tokens:tensor, mask:tensor, labels:tensor', estimate_memory: 'rows:integer, length:integer, gradients:boolean',
-        find_max_length: 'rows:integer, gradients:boolean',
+        find_max_length: 'rows:integer, gradients:boolean', set_global_tokens: 'positions:integers',
     },
     Optimizer: {get_state: 'parameter, name, shape:integers', update: 'parameter, step:integer, learning_rate:number, scale:number'},
     Parameter: {new: 'device, name, shape:integers', fill: 'value:number', fill_normal: 'deviation:number, seed:integer'},
@@ -381,6 +383,7 @@ const TAKEN = {
     },
     Tokenizer: {decode_text: 'ids:integers'},
     Trainer: {train: 'n_steps:integer, cancellable', train_async: 'n_steps:integer, cancellable, callback'},
+    WindowAttention: {new: HEADS, set_dilation: 'dilation:integers'},
 };
 
 // kind: integer or number

@@ -15,9 +15,10 @@ from .arrays import DType, RangeError, Reformer, Tensor, as_elements, as_labels,
 
 # Lists of numbers, which C has as variants: their types.
 _LISTS = {
-    'Config': {'axial_pos_shape': 'ai', 'axial_pos_embds_dim': 'ai', 'num_buckets': 'ai', 'class_weights': 'ad'},
+    'Config': {'axial_pos_shape': 'ai', 'axial_pos_embds_dim': 'ai', 'num_buckets': 'ai', 'window_attn_dilation': 'ai', 'window_attn_global_tokens': 'ai', 'class_weights': 'ad'},
     'AxialPosition': {'shape': 'ai', 'dims': 'ai'},
     'LshAttention': {'num_buckets': 'ai'},
+    'WindowAttention': {'dilation': 'ai'},
 }
 
 _INTEGERS = (GObject.TYPE_INT, GObject.TYPE_UINT, GObject.TYPE_INT64, GObject.TYPE_UINT64)
