@@ -17,6 +17,8 @@ test_tape (const TestPass *pass)
       reformer_tape_set_start (tape, pass->start);
       reformer_tape_set_seed (tape, pass->seed);
       reformer_tape_set_sequence (tape, pass->sequence);
+      reformer_tape_set_mask (tape, pass->mask);
+      reformer_tape_set_global_mask (tape, pass->global_mask);
     }
   return tape;
 }

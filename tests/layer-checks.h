@@ -18,6 +18,7 @@ typedef struct
   guint64  start;
   guint64  seed;
   guint    sequence;
+  ReformerTensor *mask, *global_mask; /* or NULL */
 } TestPass;
 
 /* A new tape; NULL: as it is made. */

@@ -213,6 +213,7 @@ test_accessors (void)
   ROUND (chunk_size_lm_head, 1, 2)
   ROUND (tie_word_embeddings, TRUE, FALSE)
   ROUND (tied_projection, TRUE, FALSE)
+  ROUND (window_attn_size, 2, 4)
   ROUND (pad_token_id, 1, 2)
   ROUND (eos_token_id, 1, 2)
   ROUND (bos_token_id, 1, 2)
@@ -231,6 +232,14 @@ test_accessors (void)
   reformer_config_set_axial_pos_shape (config, list, 3);
   reformer_config_set_axial_pos_embds_dim (config, list + 1, 1);
   reformer_config_set_num_buckets (config, list, 2);
+  reformer_config_set_window_attn_dilation (config, list, 1);
+  reformer_config_set_window_attn_global_tokens (config, list, 3);
+  got = reformer_config_get_window_attn_dilation (config, &n);
+  assert_integers (got, n, 1, 4);
+  g_free (got);
+  got = reformer_config_get_window_attn_global_tokens (config, &n);
+  assert_integers (got, n, 3, 4, 8, 2);
+  g_free (got);
   got = reformer_config_get_axial_pos_shape (config, &n);
   assert_integers (got, n, 3, 4, 8, 2);
   g_free (got);
@@ -415,7 +424,7 @@ test_operations (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (ReformerConfig) config = reformer_config_new_preset ("bench-lsh", &error);
   g_autoptr (ReformerConfig) other = NULL;
-  const char *kinds[] = { "local", "full", NULL }, *hashed[] = { "lsh", NULL };
+  const char *kinds[] = { "local", "full", NULL }, *hashed[] = { "lsh", NULL }, *windows[] = { "window", NULL };
 
   g_assert_no_error (error);
   g_free (reformer_config_choose_axial_shape (config, (gint64) T, 2, NULL, &error));
@@ -450,6 +459,17 @@ test_operations (void)
   reformer_config_set_local_attn_circular (other, FALSE);
   g_assert_cmpfloat (reformer_config_count_operations (other, 9, FALSE, REFORMER_KEEP_AUTO), ==,
                      2 * 9 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (4 * 4 + 4 * 8 + 1 * 8 + 9 * 10 / 2) + 9 * 2 * 16 * 10);
+  /* a window of 2 to each side: 9 + 8 + 7 pairs, with the step 3 9 + 6 + 3; two global tokens see all and are seen by all, with 3 projections more */
+  reformer_config_set_attn_layers (other, windows);
+  reformer_config_set_window_attn_size (other, 4);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 9, FALSE, REFORMER_KEEP_AUTO), ==,
+                     9 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (9 + 8 + 7) + 9 * 2 * 16 * 10);
+  reformer_config_set_window_attn_dilation (other, (const int[]) { 1, 3 }, 2);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 9, FALSE, REFORMER_KEEP_AUTO), ==,
+                     9 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 4 * (9 + 8 + 7 + 9 + 6 + 3) + 9 * 2 * 16 * 10);
+  reformer_config_set_window_attn_global_tokens (other, (const int[]) { 0, 5 }, 2);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 9, FALSE, REFORMER_KEEP_AUTO), ==,
+                     9 * 2 * (7 * 8 * 8 + 2 * 8 * 16) + 4 * 4 * (9 + 8 + 7 + 9 + 6 + 3) + 4 * 8 * (2 * 9 * 2) + 9 * 2 * 16 * 10);
   /* one chunk of LSH: nothing is hashed, and what is later is left out too */
   reformer_config_set_attn_layers (other, hashed);
   reformer_config_set_lsh_attn_chunk_length (other, 4);

@@ -274,7 +274,7 @@ test_configs (void)
     { UNSUPPORTED, .act = "xielu", .a = "hidden_act is \"xielu\"", .b = "parameters of its own", .c = "relu" },
     { CONFIG, .act = "relo", .a = "hidden_act is \"relo\"", .b = "one of", .c = "gelu_new" },
     { CONFIG, .act = "two\nlines", .a = "hidden_act is \"two", .b = "one of", .c = "is wanted" },
-    { CONFIG, .kind = "lsh,full", .a = "attn_layers[1] is \"full\"", .b = "lsh or local is wanted", .c = "" },
+    { CONFIG, .kind = "lsh,global", .a = "attn_layers[1] is \"global\"", .b = "lsh, local, full or window is wanted", .c = "" },
     { CONFIG, .buckets = { 7 }, .a = "num_buckets is 7", .b = "even", .c = "would fit: 6 for 7" },
     { CONFIG, .buckets = { 4, 9 }, .a = "num_buckets is [4, 9]", .b = "even", .c = "would fit: 8 for 9" },
     { CONFIG, .buckets = { -4 }, .a = "num_buckets is -4", .b = "at least 2", .c = "would fit" },

@@ -28,6 +28,7 @@ typedef struct
   gboolean      table; /* positions in a table, not axial */
   int           streams;
   gboolean      norm_last, tied;
+  gboolean      globals;
   gsize         piece;
   ReformerHead  head;
 } Case;
@@ -78,6 +79,10 @@ static const Case cases[] = {
   { "local,lsh", TRUE, E, 1, 64, .streams = 1, .norm_last = TRUE, .tied = TRUE },
   { "lsh,local", TRUE, I, 2, 64, .streams = 1, .norm_last = TRUE, .table = TRUE },
   { "lsh,local", FALSE, I, 2, 64, .streams = 1, .norm_last = TRUE },
+  { "window,full", TRUE, E, 2, 61 },
+  { "window,lsh", TRUE, N, 2, 43, .globals = TRUE, .dropout = 0.1 },
+  { "window,full", TRUE, E, 1, 2500, .globals = TRUE, .piece = 1024 },
+  { "full,window", FALSE, I, 3, 50, .globals = TRUE },
   { "local,lsh", TRUE, N, 1, 2500, .tied = TRUE, .dropout = 0.1 },
   /* frozen */
   { "local,lsh", TRUE, E, 1, 64, .freeze = "reformer.embeddings.*" },
@@ -131,6 +136,9 @@ new_model (ReformerDevice *device,
     reformer_config_set_num_hashes (config, c->hashes);
   if (c->chunk > 0)
     reformer_config_set_local_attn_chunk_length (config, c->chunk);
+
+  if (c->globals)
+    reformer_config_set_window_attn_global_tokens (config, (const int[]) { 0, 5, 40 }, 3);
 
   model = reformer_model_new (device, config);
   model->piece = c->piece;

@@ -242,6 +242,35 @@ compare_with_whole (ReformerModel *model,
     }
 }
 
+/* The same where the whole text has global tokens that its beginning does not have yet. */
+static void
+compare_with_globals (ReformerModel *model,
+                      int            B,
+                      int            T)
+{
+  static const int globals[] = { 1, 20 };
+  g_autofree gint32 *ids = new_ids (B, T);
+
+  for (guint cut = 0; cut < G_N_ELEMENTS (cuts); cut++)
+    {
+      g_autoptr (ReformerSession) session = reformer_session_new (model);
+
+      for (int from = 0, i = 0; from < T; i++)
+        {
+          const int end = MIN (T, from + cut_at (cut, (guint) i));
+          g_autofree char *name = g_strdup_printf ("globals, cut %u, tokens %d to %d", cut, from, end);
+          g_autofree float *got = feed (session, ids, B, T, from, end);
+          g_autofree double *want = NULL;
+
+          reformer_model_set_global_tokens (model, globals, end > 20 ? 2 : end > 1 ? 1 : 0);
+          want = whole (model, ids, B, T, end);
+          reformer_model_set_global_tokens (model, globals, 2);
+          assert_close (name, got, want, (gsize) (B * VOCABULARY), TOLERANCE);
+          from = end;
+        }
+    }
+}
+
 typedef struct
 {
   const char *kinds, *name;
@@ -269,6 +298,29 @@ test_like_whole (gconstpointer data)
   g_autoptr (ReformerModel) model = new_model (device, like->kinds, like->name, like->value);
 
   compare_with_whole (model, like->B, 43);
+}
+
+/* Sliding windows, of heads that look at different distances; global tokens, of which one comes late. Also what there is of the inputs is kept. */
+static void
+test_windows (void)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+
+  for (int globals = 0; globals < 2; globals++)
+    {
+      g_autoptr (ReformerConfig) config = test_config ("window,full,window");
+      g_autoptr (ReformerModel) model = NULL;
+
+      reformer_config_set_window_attn_size (config, 6);
+      reformer_config_set_window_attn_dilation (config, (const int[]) { 1, 3 }, 2);
+      if (globals)
+        reformer_config_set_window_attn_global_tokens (config, (const int[]) { 1, 20 }, 2);
+      model = reformer_model_new (device, config);
+      if (globals)
+        compare_with_globals (model, 2, 43);
+      else
+        compare_with_whole (model, 2, 43);
+    }
 }
 
 /* A circular layer's window can go round the text and meet chunks twice. */
@@ -734,6 +786,7 @@ main (int    argc,
       g_test_add_data_func (path, &likes[i], test_like_whole);
     }
   g_test_add_func ("/session/circular", test_circular);
+  g_test_add_func ("/session/windows", test_windows);
   g_test_add_func ("/session/one-piece", test_one_piece);
   g_test_add_func ("/session/inserted", test_inserted);
   g_test_add_data_func ("/session/lsh/lsh", "lsh,lsh", test_lsh);
