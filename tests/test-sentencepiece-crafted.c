@@ -385,6 +385,12 @@ test_wrong_units (void)
   map = map_new ();
   map->units[256 ^ 'a'] = make_unit ('a', 256 ^ 'a', 1 << 20, TRUE);
   refused (map_finish (map), REFORMER_FILE_ERROR_INVALID, "unit 353 leads to the unit 1048831", "less than 768");
+  map = map_new ();
+  map->units[0] = make_unit (0, 0, 1024, FALSE) | 0x80000000;
+  refused (map_finish (map), REFORMER_FILE_ERROR_INVALID, "unit 0 leads to the unit 2098431", "less than 768");
+  map = map_new ();
+  map->units[700] = make_unit (1, 700, 1024, FALSE); /* no key leads there */
+  refused (map_finish (map), REFORMER_FILE_ERROR_INVALID, "unit 700 leads to the unit 1279", "less than 768");
   /* the last block is not whole */
   map = map_new ();
   map->n_units = 700;

@@ -94,8 +94,6 @@ check_unit (const Check  *check,
   const ReformerNormalizer *map = check->map;
   const guint32 unit = unit_at (map, i), to = i ^ get_offset (unit);
 
-  if ((to | 0xff) >= map->n_units)
-    return set_invalid (check, error, "leads to the unit", i, to | 0xff, map->n_units);
   if (has_value (unit))
     {
       const gsize value = get_value (unit_at (map, to));
@@ -156,18 +154,21 @@ check_units (ReformerNormalizer  *self,
       g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_LIMIT, "%s: no memory for the %" G_GSIZE_FORMAT " units of the precompiled_charsmap", path, self->n_units);
       return FALSE;
     }
-  self->root = get_offset (unit_at (self, 0));
-  if ((self->root | 0xff) >= self->n_units)
-    return set_invalid (&check, error, "leads to the unit", 0, self->root | 0xff, self->n_units);
   for (guint32 i = 0; i < self->n_units; i++)
     {
-      const guint32 label = get_label (unit_at (self, i)), place = i ^ label;
+      const guint32 unit = unit_at (self, i), label = get_label (unit), place = i ^ label, last = (i ^ get_offset (unit)) | 0xff;
 
+      if (label > 0xff && i > 0)
+        continue;
+      /* units to which no key leads, too: a map has none that are wrong */
+      if (last >= self->n_units)
+        return set_invalid (&check, error, "leads to the unit", i, last, self->n_units);
       if (label > 0xff || place >= self->n_units)
         continue;
       next[i] = first[place];
       first[place] = i + 1;
     }
+  self->root = get_offset (unit_at (self, 0));
   if (!check_place (&check, self->root, 0, error))
     return FALSE;
   for (guint byte = 0; byte < 256; byte++)

@@ -127,7 +127,7 @@ def test_callable():
 
 def test_constructors():
     """Vala needs a constructor in every class that can be made."""
-    without = {'Device', 'Evaluation', 'MemoryPlan', 'Piece', 'Tensor', 'TrainingRecord'}
+    without = {'Device', 'Evaluation', 'MemoryPlan', 'Piece', 'SentencePieceTokenizer', 'Tensor', 'TrainingRecord'}
     none('without a constructor', [class_.get('name') for class_ in find('class') if class_.get('name') not in without and class_.get('abstract') != '1'
                                    and not any(each.get('name') == 'new' for each in class_.findall(CORE + 'constructor'))])
 

@@ -223,9 +223,9 @@ def fuzz(driver, count, seed, keep):
     draw = random.Random(seed)
     lines = models.make_lines(300, 9)
     rules = ["9\t20", "3000\t20", "1\t", "fb01\t66 69", "ff21\t41", "2167\t56 49 49 49", "bd\t31 2044 32", "65 301\te9"]
-    seeds = [models.train(lines, rules, vocab_size=700, user_defined_symbols=["<sep>", "the"], character_coverage=0.95),
-             models.train(lines, rules, vocab_size=900, byte_fallback=True, character_coverage=0.9, remove_extra_whitespaces=False),
-             models.train(lines, None, vocab_size=700, normalization_rule_name="identity", add_dummy_prefix=False, treat_whitespace_as_suffix=True, character_coverage=0.95)]
+    seeds = [models.train(lines, rules, vocab_size=700, user_defined_symbols=["<sep>", "the"], character_coverage=0.98),
+             models.train(lines, rules, vocab_size=900, byte_fallback=True, character_coverage=0.98, remove_extra_whitespaces=False),
+             models.train(lines, None, vocab_size=700, normalization_rule_name="identity", add_dummy_prefix=False, treat_whitespace_as_suffix=True, character_coverage=0.98)]
     reference, counts, stricter, looser, failures, slowest = Reference(), collections.Counter(), collections.Counter(), collections.Counter(), 0, 0
     for i in range(count):
         content = mutate(draw, draw.choice(seeds))
