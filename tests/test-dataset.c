@@ -28,6 +28,49 @@ test_sample (void)
   g_assert_true (got_mask == mask);
   g_assert_true (got_labels == labels);
   g_assert_null (reformer_sample_get_tokens (empty));
+  g_assert_cmpuint (reformer_sample_get_length (plain), ==, 3);
+  g_assert_cmpuint (reformer_sample_get_length (empty), ==, 0);
+}
+
+static void
+test_values (void)
+{
+  const float numbers[] = { 1, 2, 3, 4, 5, 6 };
+  g_autoptr (GBytes) values = g_bytes_new (numbers, sizeof numbers), mask = g_bytes_new ("\1\0", 2), ids = g_bytes_new (numbers, 8);
+  g_autoptr (ReformerSample) frames = reformer_sample_new_from_values (values, 3, mask, NULL);
+  g_autoptr (ReformerSample) ragged = reformer_sample_new_from_values (values, 4, NULL, NULL);
+  g_autoptr (ReformerSample) none = g_object_new (REFORMER_TYPE_SAMPLE, "values", values, NULL);
+  g_autoptr (ReformerSample) both = g_object_new (REFORMER_TYPE_SAMPLE, "values", values, "features", 3, "tokens", ids, NULL);
+  g_autoptr (ReformerSample) masked = reformer_sample_new_from_values (values, 2, mask, NULL);
+  const struct
+  {
+    ReformerSample *sample;
+    int             length;
+    const char     *words[2];
+  } cases[] = {
+    { frames, 2, { NULL } },
+    { frames, 1, { "has 2 vectors", "from 1 to 1" } },
+    { ragged, 9, { "24 bytes of values", "multiple of 16" } },
+    { none, 9, { "values with 0 features", "at least 1" } },
+    { both, 9, { "values beside tokens", "one of the two" } },
+    { masked, 9, { "2 bytes of mask", "3 are wanted (1 for each of 3 vectors)" } },
+  };
+
+  g_assert_true (reformer_sample_get_values (frames) == values);
+  g_assert_cmpint (reformer_sample_get_features (frames), ==, 3);
+  g_assert_cmpuint (reformer_sample_get_length (frames), ==, 2);
+  g_assert_null (reformer_sample_get_tokens (frames));
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (TestDataset) dataset = test_dataset_new (TEST_WELL, cases[i].sample);
+      g_autoptr (GError) error = NULL;
+      g_autoptr (ReformerSample) sample = reformer_dataset_read_sample (&dataset->parent_instance, 3, cases[i].length, &error);
+
+      if (cases[i].words[0] == NULL)
+        g_assert_no_error (error);
+      else
+        assert_says (&error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample 3 of TestDataset", cases[i].words[0], cases[i].words[1], NULL);
+    }
 }
 
 /* ---- Data sets of a program's own ---- */
@@ -279,6 +322,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/dataset/sample", test_sample);
+  g_test_add_func ("/dataset/values", test_values);
   g_test_add_func ("/dataset/foreign", test_foreign);
   g_test_add_func ("/dataset/foreign-mistakes", test_foreign_mistakes);
   g_test_add_func ("/dataset/bad-samples", test_bad_samples);

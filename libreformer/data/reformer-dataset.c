@@ -171,7 +171,7 @@ check_call (ReformerDataset  *self,
 /**
  * reformer_dataset_count_samples: (virtual count_samples)
  * @self: a data set
- * @length: the most ids that a sample has
+ * @length: the most ids or vectors that a sample has
  * @error: return location for an error
  *
  * Counts the samples that the data make when they are cut at this length.
@@ -200,21 +200,22 @@ reformer_dataset_count_samples (ReformerDataset  *self,
   return -1;
 }
 
-/* A part of a sample that has one element of `width` bytes for each id. */
+/* A part of a sample that has one element of `width` bytes for each id or vector. */
 static gboolean
 check_part (ReformerDataset  *self,
             gint64            index,
             const char       *name,
             GBytes           *part,
             gsize             width,
-            gsize             n_ids,
+            gsize             n,
+            const char       *kind,
             GError          **error)
 {
-  if (part == NULL || g_bytes_get_size (part) == n_ids * width)
+  if (part == NULL || g_bytes_get_size (part) == n * width)
     return TRUE;
   g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample %" G_GINT64_FORMAT " of %s has %" G_GSIZE_FORMAT " bytes of %s, %" G_GSIZE_FORMAT
-               " are wanted (%" G_GSIZE_FORMAT " for each of %" G_GSIZE_FORMAT " ids)", index, G_OBJECT_TYPE_NAME (self), g_bytes_get_size (part), name, n_ids * width, width,
-               n_ids);
+               " are wanted (%" G_GSIZE_FORMAT " for each of %" G_GSIZE_FORMAT " %s)", index, G_OBJECT_TYPE_NAME (self), g_bytes_get_size (part), name, n * width, width, n,
+               kind);
   return FALSE;
 }
 
@@ -239,23 +240,31 @@ check_sample (ReformerDataset  *self,
               ReformerSample   *sample,
               GError          **error)
 {
-  GBytes *tokens = reformer_sample_get_tokens (sample);
-  const gsize n_bytes = tokens != NULL ? g_bytes_get_size (tokens) : 0;
-  const gsize n_ids = n_bytes / sizeof (gint32);
+  GBytes *tokens = reformer_sample_get_tokens (sample), *values = reformer_sample_get_values (sample);
+  const char *kind = values != NULL ? "vectors" : "ids";
+  const gsize width = values != NULL ? sizeof (float) * (gsize) reformer_sample_get_features (sample) : sizeof (gint32);
+  const gsize n_bytes = values != NULL ? g_bytes_get_size (values) : tokens != NULL ? g_bytes_get_size (tokens) : 0;
+  const gsize n = reformer_sample_get_length (sample);
 
-  if (n_bytes % sizeof (gint32) != 0)
+  if (values != NULL && (tokens != NULL || width == 0))
     {
-      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample %" G_GINT64_FORMAT " of %s has %" G_GSIZE_FORMAT
-                   " bytes of tokens, a multiple of 4 is wanted (int32)", index, G_OBJECT_TYPE_NAME (self), n_bytes);
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample %" G_GINT64_FORMAT " of %s has values %s, wanted %s", index, G_OBJECT_TYPE_NAME (self),
+                   tokens != NULL ? "beside tokens" : "with 0 features", tokens != NULL ? "one of the two" : "at least 1");
       return FALSE;
     }
-  if (n_ids < 1 || n_ids > (gsize) length)
+  if (n_bytes % width != 0)
     {
-      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample %" G_GINT64_FORMAT " of %s has %" G_GSIZE_FORMAT " ids, wanted from 1 to %d", index,
-                   G_OBJECT_TYPE_NAME (self), n_ids, length);
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample %" G_GINT64_FORMAT " of %s has %" G_GSIZE_FORMAT " bytes of %s, a multiple of %" G_GSIZE_FORMAT
+                   " is wanted (%s)", index, G_OBJECT_TYPE_NAME (self), n_bytes, values != NULL ? "values" : "tokens", width, values != NULL ? "float32, whole vectors" : "int32");
       return FALSE;
     }
-  return check_part (self, index, "mask", reformer_sample_get_mask (sample), sizeof (guint8), n_ids, error) &&
+  if (n < 1 || n > (gsize) length)
+    {
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample %" G_GINT64_FORMAT " of %s has %" G_GSIZE_FORMAT " %s, wanted from 1 to %d", index,
+                   G_OBJECT_TYPE_NAME (self), n, kind, length);
+      return FALSE;
+    }
+  return check_part (self, index, "mask", reformer_sample_get_mask (sample), sizeof (guint8), n, kind, error) &&
          check_labels (self, index, reformer_sample_get_labels (sample), error);
 }
 
@@ -263,10 +272,10 @@ check_sample (ReformerDataset  *self,
  * reformer_dataset_read_sample: (virtual read_sample)
  * @self: a data set
  * @index: which sample, from 0 to [method@Dataset.count_samples] - 1
- * @length: the most ids that a sample has
+ * @length: the most ids or vectors that a sample has
  * @error: return location for an error
  *
- * Reads a sample: 1 to @length ids, as many elements of the mask where it has one, and labels as the model that learns from it wants them.
+ * Reads a sample: 1 to @length ids or vectors, as many elements of the mask where it has one, and labels as the model that learns from it wants them.
  *
  * Returns: (transfer full): a sample, or %NULL with @error set: [error@FileError] or what the data set reports
  */

@@ -4,7 +4,7 @@
 /**
  * ReformerSample:
  *
- * One sequence to learn from: ids, and where they are given a mask and labels.
+ * One sequence to learn from: ids, or vectors of numbers in their place, and where they are given a mask and labels.
  *
  * Any bytes can be put in; [method@Dataset.read_sample] checks that they fit together.
  */
@@ -13,6 +13,8 @@ struct _ReformerSample
   GObject parent_instance;
 
   GBytes *tokens;
+  GBytes *values;
+  int     features;
   GBytes *mask;
   GBytes *labels;
 };
@@ -21,6 +23,8 @@ enum
 {
   PROP_0,
   PROP_TOKENS,
+  PROP_VALUES,
+  PROP_FEATURES,
   PROP_MASK,
   PROP_LABELS,
   N_PROPS
@@ -36,6 +40,7 @@ reformer_sample_finalize (GObject *object)
   ReformerSample *self = REFORMER_SAMPLE (object);
 
   g_clear_pointer (&self->tokens, g_bytes_unref);
+  g_clear_pointer (&self->values, g_bytes_unref);
   g_clear_pointer (&self->mask, g_bytes_unref);
   g_clear_pointer (&self->labels, g_bytes_unref);
   G_OBJECT_CLASS (reformer_sample_parent_class)->finalize (object);
@@ -45,7 +50,7 @@ static GBytes **
 member (ReformerSample *self,
         guint           id)
 {
-  return id == PROP_TOKENS ? &self->tokens : id == PROP_MASK ? &self->mask : id == PROP_LABELS ? &self->labels : NULL;
+  return id == PROP_TOKENS ? &self->tokens : id == PROP_VALUES ? &self->values : id == PROP_MASK ? &self->mask : id == PROP_LABELS ? &self->labels : NULL;
 }
 
 static void
@@ -58,6 +63,8 @@ reformer_sample_get_property (GObject    *object,
 
   if (bytes != NULL)
     g_value_set_boxed (value, *bytes);
+  else if (id == PROP_FEATURES)
+    g_value_set_int (value, REFORMER_SAMPLE (object)->features);
   else
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
@@ -72,6 +79,8 @@ reformer_sample_set_property (GObject      *object,
 
   if (bytes != NULL)
     *bytes = g_value_dup_boxed (value);
+  else if (id == PROP_FEATURES)
+    REFORMER_SAMPLE (object)->features = g_value_get_int (value);
   else
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
@@ -89,13 +98,25 @@ reformer_sample_class_init (ReformerSampleClass *klass)
   /**
    * ReformerSample:tokens:
    *
-   * The ids, int32 in the machine's byte order.
+   * The ids, int32 in the machine's byte order; %NULL if there are values in their place.
    */
   props[PROP_TOKENS] = g_param_spec_boxed ("tokens", NULL, NULL, G_TYPE_BYTES, flags);
   /**
+   * ReformerSample:values:
+   *
+   * The vectors, float32 `[T, features]` in the machine's byte order, for a model with [property@Config:input-features]; %NULL if there are ids.
+   */
+  props[PROP_VALUES] = g_param_spec_boxed ("values", NULL, NULL, G_TYPE_BYTES, flags);
+  /**
+   * ReformerSample:features:
+   *
+   * The numbers in each of the vectors; 0, the default, where there are none.
+   */
+  props[PROP_FEATURES] = g_param_spec_int ("features", NULL, NULL, 0, G_MAXINT, 0, flags);
+  /**
    * ReformerSample:mask:
    *
-   * One byte for each id, 0 where the model does not look; %NULL if it looks at all.
+   * One byte for each id or vector, 0 where the model does not look; %NULL if it looks at all.
    */
   props[PROP_MASK] = g_param_spec_boxed ("mask", NULL, NULL, G_TYPE_BYTES, flags);
   /**
@@ -154,6 +175,47 @@ reformer_sample_new_from_ids (const int *ids,
 }
 
 /**
+ * reformer_sample_new_from_values:
+ * @values: vectors, float32 `[T, features]` in the machine's byte order
+ * @features: numbers in each of the vectors, at least 1
+ * @mask: (nullable): one byte for each vector, 0 where the model does not look
+ * @labels: (nullable): what the model should say, in the form that its head wants
+ *
+ * Creates a sample of vectors, such as the points of a series or the frames of a recording.
+ *
+ * Returns: (transfer full): a new sample
+ */
+ReformerSample *
+reformer_sample_new_from_values (GBytes *values,
+                                 int     features,
+                                 GBytes *mask,
+                                 GBytes *labels)
+{
+  g_return_val_if_fail (values != NULL, NULL);
+  g_return_val_if_fail (features >= 0, NULL);
+
+  return g_object_new (REFORMER_TYPE_SAMPLE, "values", values, "features", features, "mask", mask, "labels", labels, NULL);
+}
+
+/**
+ * reformer_sample_get_length:
+ * @self: a sample
+ *
+ * Counts the ids, or the vectors: T.
+ *
+ * Returns: the number of ids or vectors, without what is less than a whole one
+ */
+gsize
+reformer_sample_get_length (ReformerSample *self)
+{
+  g_return_val_if_fail (REFORMER_IS_SAMPLE (self), 0);
+
+  if (self->tokens != NULL)
+    return g_bytes_get_size (self->tokens) / sizeof (gint32);
+  return self->values != NULL && self->features > 0 ? g_bytes_get_size (self->values) / sizeof (float) / (gsize) self->features : 0;
+}
+
+/**
  * reformer_sample_get_tokens:
  * @self: a sample
  *
@@ -167,6 +229,38 @@ reformer_sample_get_tokens (ReformerSample *self)
   g_return_val_if_fail (REFORMER_IS_SAMPLE (self), NULL);
 
   return self->tokens;
+}
+
+/**
+ * reformer_sample_get_values:
+ * @self: a sample
+ *
+ * Gets the vectors.
+ *
+ * Returns: (transfer none) (nullable): float32 `[T, features]` in the machine's byte order, or %NULL if none were given
+ */
+GBytes *
+reformer_sample_get_values (ReformerSample *self)
+{
+  g_return_val_if_fail (REFORMER_IS_SAMPLE (self), NULL);
+
+  return self->values;
+}
+
+/**
+ * reformer_sample_get_features:
+ * @self: a sample
+ *
+ * Gets the numbers in each of the vectors.
+ *
+ * Returns: the numbers in a vector, or 0 where there are no vectors
+ */
+int
+reformer_sample_get_features (ReformerSample *self)
+{
+  g_return_val_if_fail (REFORMER_IS_SAMPLE (self), 0);
+
+  return self->features;
 }
 
 /**

@@ -133,6 +133,12 @@ def test_samples():
     sample = Reformer.Sample.new(numpy.array([1, 2, 3]), [True, False, True])
     assert elements(sample.get_tokens()) == [1, 2, 3] and elements(sample.get_mask(), numpy.uint8) == [1, 0, 1]
     assert elements(Reformer.Sample.new_from_ids([4, 5]).get_tokens()) == [4, 5]
+    frames = Reformer.Sample.new_from_values(numpy.array([[1, 2.5], [3, 4], [5, 6]]), labels=[1, -100, 2])
+    assert elements(frames.get_values(), numpy.float32) == [1, 2.5, 3, 4, 5, 6] and frames.get_features() == 2 and frames.get_length() == 3
+    assert elements(frames.get_labels()) == [1, -100, 2] and frames.get_tokens() is None and repr(frames) == '<Reformer.Sample of 3 vectors of 2, with labels>'
+    assert Reformer.Sample(values=numpy.ones((4, 3), numpy.float32), features=3).get_length() == 4
+    raises(TypeError, ['values', 'shape [6]', '[T, features]'], Reformer.Sample.new_from_values, numpy.ones(6))
+    raises(ValueError, ['features', '0', 'at least 1'], Reformer.Sample.new_from_values, numpy.ones((4, 0)))
     raises(ValueError, ['tokens', '2147483648'], Reformer.Sample, tokens=[2 ** 31])
     raises(ValueError, ['mask', '300'], Reformer.Sample, tokens=[1], mask=[300])
     raises(TypeError, ['labels', 'wanted floating point, integers'], Reformer.Sample, tokens=[1], labels=['a'])

@@ -87,9 +87,9 @@ def _plan(self):
 
 
 def _sample(self):
-    n = self.get_tokens().get_size() // 4 if self.get_tokens() is not None else 0
+    kind = 'vectors of %d' % self.get_features() if self.get_values() is not None else 'ids'
     more = [name for name, value in [('mask', self.get_mask()), ('labels', self.get_labels())] if value is not None]
-    return '<Reformer.Sample of %d ids%s>' % (n, ', with ' + ' and '.join(more) if more else '')
+    return '<Reformer.Sample of %d %s%s>' % (self.get_length(), kind, ', with ' + ' and '.join(more) if more else '')
 
 
 def _trainer(self):

@@ -153,7 +153,11 @@ def _convert(object, pspec, value, device=None):
     if not pspec.owner_type.name.startswith('Reformer'):
         return value  # a property that a program made
     if pspec.owner_type.name == 'ReformerSample':
-        return as_labels(value, what) if name == 'labels' else as_elements(value, what, DType.UINT8 if name == 'mask' else DType.INT32)
+        if name == 'features':
+            return _to_integer(what, pspec, value)
+        if name == 'labels':
+            return as_labels(value, what)
+        return as_elements(value, what, {'mask': DType.UINT8, 'values': DType.FLOAT32}.get(name, DType.INT32))
     if name in _LISTS.get(pspec.owner_type.name[8:], ()):
         return _to_variant(what, _LISTS[pspec.owner_type.name[8:]][name], value)
     if kind in _INTEGERS:

@@ -16,6 +16,7 @@ _tokenizer_encode = Tokenizer.encode
 _tokenizer_decode = Tokenizer.decode
 _sample_new = Sample.new
 _pieces_new_from_bytes = SentencePieceTokenizer.new_from_bytes
+_sample_new_from_values = Sample.new_from_values
 _generator_set_prompt_bytes = Generator.set_prompt_bytes
 
 
@@ -38,12 +39,25 @@ def _new_sample(tokens, mask=None, labels=None):
     return _sample_new(as_elements(tokens, 'tokens'), as_elements(mask, 'mask', DType.UINT8), as_labels(labels, 'labels'))
 
 
+def _new_sample_from_values(values, features=None, mask=None, labels=None):
+    """Makes a sample of vectors. The number of features is the last dimension of an array `[T, features]`, or is given beside bytes."""
+    if features is None:
+        shape = getattr(values, 'shape', None)
+        if shape is None or len(shape) != 2:
+            raise TypeError('values: %s; wanted an array [T, features], or features beside' % ('shape %s' % list(shape) if shape is not None else type(values).__name__))
+        features = shape[1]
+    if features < 1:
+        raise ValueError('features: %r; wanted at least 1' % (features,))
+    return _sample_new_from_values(as_elements(values, 'values', DType.FLOAT32), features, as_elements(mask, 'mask', DType.UINT8), as_labels(labels, 'labels'))
+
+
 replace(Tokenizer, 'encode', _encode)
 replace(Tokenizer, 'decode', _decode)
 _new_pieces.__doc__ = _pieces_new_from_bytes.__doc__
 SentencePieceTokenizer.new_from_bytes = staticmethod(_new_pieces)
 _new_sample.__doc__ = _sample_new.__doc__
 Sample.new = staticmethod(_new_sample)
+Sample.new_from_values = staticmethod(_new_sample_from_values)
 
 
 # ---- Generators ----
