@@ -9,8 +9,11 @@
 #include <libreformer/compute/reformer-tensor.h>
 #include <libreformer/compute/reformer-version-macros.h>
 #include <libreformer/compute/reformer-version.h>
+#include <libreformer/data/reformer-alphabet-tokenizer.h>
 #include <libreformer/data/reformer-byte-tokenizer.h>
 #include <libreformer/data/reformer-dataset.h>
+#include <libreformer/data/reformer-labelled-dataset.h>
+#include <libreformer/data/reformer-masked-dataset.h>
 #include <libreformer/data/reformer-sample.h>
 #include <libreformer/data/reformer-sentence-piece-tokenizer.h>
 #include <libreformer/data/reformer-text-dataset.h>

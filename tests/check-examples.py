@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ElementTree
 CORE = "{http://www.gtk.org/introspection/core/1.0}"
 
 # Classes that a program uses directly, and that therefore have an example.
-WANTED = set("""Config Dataset Device DeviceList Evaluation Generator Layer LshAttention MemoryPlan Model Optimizer Parameter Schedule Session Stack Tape Tensor TextDataset Tokenizer
+WANTED = set("""Config Dataset Device DeviceList Evaluation Generator LabelledDataset Layer LshAttention MaskedDataset MemoryPlan Model Optimizer Parameter Schedule Session Stack Tape Tensor TextDataset Tokenizer
 Trainer TrainingRecord""".split())
 
 BEFORE = """

@@ -152,6 +152,7 @@ test_bad_samples (void)
   } cases[] = {
     { 20, -1, -1, { NULL } },
     { 4, 1, 4, { NULL } },
+    { 20, 5, 8, { NULL } },
     { -1, -1, -1, { "has 0 ids", "from 1 to 5" } },
     { 0, -1, -1, { "has 0 ids", "from 1 to 5" } },
     { 18, -1, -1, { "18 bytes of tokens", "multiple of 4" } },

@@ -11,8 +11,8 @@
  * Where a trainer's samples come from.
  *
  * A data set can cut itself into samples of any length, and gives any of them by its index; the order in which they are read is the trainer's affair.
- * [class@TextDataset] reads a file. A data set of your own overrides `count_samples` and `read_sample`, in any language, and, where that makes sense,
- * `get_held_out` and `identify`.
+ * [class@TextDataset] reads the text of a file, [class@LabelledDataset] sequences with labels, and [class@MaskedDataset] hides ids of another data set. A data set of your own overrides
+ * `count_samples` and `read_sample`, in any language, and, where that makes sense, `read_sample_of_epoch`, `get_held_out` and `identify`.
  *
  * ```python
  * class Counting(Reformer.Dataset):
@@ -115,6 +115,7 @@ typedef struct
   ReformerDataset  *self;
   gint64            index;
   int               length;
+  guint             epoch;
   gint64            count;
   ReformerSample   *sample;
   ReformerDataset  *held_out;
@@ -136,6 +137,14 @@ call_read_sample (gpointer data)
   Call *call = data;
 
   call->sample = REFORMER_DATASET_GET_CLASS (call->self)->read_sample (call->self, call->index, call->length, call->error);
+}
+
+static void
+call_read_sample_of_epoch (gpointer data)
+{
+  Call *call = data;
+
+  call->sample = REFORMER_DATASET_GET_CLASS (call->self)->read_sample_of_epoch (call->self, call->index, call->length, call->epoch, call->error);
 }
 
 static void
@@ -268,6 +277,38 @@ check_sample (ReformerDataset  *self,
          check_labels (self, index, reformer_sample_get_labels (sample), error);
 }
 
+/* By either of the two functions. */
+static ReformerSample *
+read_sample (Call        *call,
+             gsize        offset,
+             const char  *function,
+             gboolean     written,
+             void       (*read) (gpointer data),
+             GError     **error)
+{
+  ReformerDataset *self = call->self;
+  GError *problem = NULL;
+
+  if (!check_call (self, function, written, call->length, error))
+    return NULL;
+  if (call->index < 0)
+    {
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample %" G_GINT64_FORMAT " of %s was asked for, the first is 0", call->index,
+                   G_OBJECT_TYPE_NAME (self));
+      return NULL;
+    }
+  call->error = &problem;
+  reformer_home_call (self, offset, read, call, call->error);
+  if (problem == NULL && !REFORMER_IS_SAMPLE (call->sample))
+    g_set_error (&problem, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED, "%s of %s returned neither a sample nor an error; it must return a sample", function,
+                 G_OBJECT_TYPE_NAME (self));
+  if (problem == NULL && check_sample (self, call->index, call->length, call->sample, &problem))
+    return call->sample;
+  g_clear_object (&call->sample);
+  g_propagate_error (error, problem);
+  return NULL;
+}
+
 /**
  * reformer_dataset_read_sample: (virtual read_sample)
  * @self: a data set
@@ -275,7 +316,7 @@ check_sample (ReformerDataset  *self,
  * @length: the most ids or vectors that a sample has
  * @error: return location for an error
  *
- * Reads a sample: 1 to @length ids or vectors, as many elements of the mask where it has one, and labels as the model that learns from it wants them.
+ * Reads a sample: 1 to @length ids or vectors, as many elements of the mask where it has one, and labels as the model that learns from it wants them ([property@Sample:labels]).
  *
  * Returns: (transfer full): a sample, or %NULL with @error set: [error@FileError] or what the data set reports
  */
@@ -285,27 +326,40 @@ reformer_dataset_read_sample (ReformerDataset  *self,
                               int               length,
                               GError          **error)
 {
-  GError *problem = NULL;
-  Call call = { .self = self, .index = index, .length = length, .error = &problem };
+  Call call = { .self = self, .index = index, .length = length };
 
   g_return_val_if_fail (REFORMER_IS_DATASET (self), NULL);
 
-  if (!check_call (self, "read_sample", REFORMER_DATASET_GET_CLASS (self)->read_sample != NULL, length, error))
-    return NULL;
-  if (index < 0)
-    {
-      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, "sample %" G_GINT64_FORMAT " of %s was asked for, the first is 0", index, G_OBJECT_TYPE_NAME (self));
-      return NULL;
-    }
-  reformer_home_call (self, G_STRUCT_OFFSET (ReformerDatasetClass, read_sample), call_read_sample, &call, call.error);
-  if (problem == NULL && !REFORMER_IS_SAMPLE (call.sample))
-    g_set_error (&problem, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED, "read_sample of %s returned neither a sample nor an error; it must return a sample",
-                 G_OBJECT_TYPE_NAME (self));
-  if (problem == NULL && check_sample (self, index, length, call.sample, &problem))
-    return call.sample;
-  g_clear_object (&call.sample);
-  g_propagate_error (error, problem);
-  return NULL;
+  return read_sample (&call, G_STRUCT_OFFSET (ReformerDatasetClass, read_sample), "read_sample", REFORMER_DATASET_GET_CLASS (self)->read_sample != NULL, call_read_sample, error);
+}
+
+/**
+ * reformer_dataset_read_sample_of_epoch: (virtual read_sample_of_epoch)
+ * @self: a data set
+ * @index: which sample, from 0 to [method@Dataset.count_samples] - 1
+ * @length: the most ids or vectors that a sample has
+ * @epoch: which pass over the data, from 0 on
+ * @error: return location for an error
+ *
+ * Reads a sample as it is in this pass over the data, which is how a trainer's steps read. A data set that hides or changes something at random makes it hang on index and pass alone, so that
+ * a run that is repeated reads the same. One that does not override this function is asked by [method@Dataset.read_sample].
+ *
+ * Returns: (transfer full): a sample, or %NULL with @error set: [error@FileError] or what the data set reports
+ */
+ReformerSample *
+reformer_dataset_read_sample_of_epoch (ReformerDataset  *self,
+                                       gint64            index,
+                                       int               length,
+                                       guint             epoch,
+                                       GError          **error)
+{
+  Call call = { .self = self, .index = index, .length = length, .epoch = epoch };
+
+  g_return_val_if_fail (REFORMER_IS_DATASET (self), NULL);
+
+  if (REFORMER_DATASET_GET_CLASS (self)->read_sample_of_epoch == NULL)
+    return reformer_dataset_read_sample (self, index, length, error);
+  return read_sample (&call, G_STRUCT_OFFSET (ReformerDatasetClass, read_sample_of_epoch), "read_sample_of_epoch", TRUE, call_read_sample_of_epoch, error);
 }
 
 /**

@@ -6,7 +6,18 @@
  *
  * One sequence to learn from: ids, or vectors of numbers in their place, and where they are given a mask and labels.
  *
- * Any bytes can be put in; [method@Dataset.read_sample] checks that they fit together.
+ * What labels are is a matter of the model's head ([enum@Head]); numbers are in the machine's byte order:
+ *
+ * - language: int32 `[T]`, one for each id, -100 where nothing is asked. The position before predicts it. No labels at all: the ids themselves.
+ * - masked language: int32 `[T]`, what the id at this position was before it was masked, -100 where nothing is asked.
+ * - classification: int32 `[1]`, the class, from 0 on.
+ * - regression: float32 `[labels]`, the numbers; NaN where nothing is asked.
+ * - several classes at once: float32 `[labels]`, 1 for each class that it is, 0 for the others, NaN where nothing is asked.
+ * - spans: int32 `[2]`, the first and the last position of the answer, counted from 0; -100 twice where there is none.
+ * - a class for each token: int32 `[T]`, -100 where nothing is asked.
+ * - numbers for each token: float32 `[T, labels]`, NaN where nothing is asked.
+ *
+ * Any bytes can be put in; [method@Dataset.read_sample] and the trainer check that they fit together.
  */
 struct _ReformerSample
 {

@@ -12,7 +12,7 @@
  *
  * Turns text into the ids that a model reads, and ids into text.
  *
- * The library has [class@ByteTokenizer] and [class@SentencePieceTokenizer]. A tokenizer of your own overrides the functions `encode`, `decode` and `count_ids`, in any language, and
+ * The library has [class@ByteTokenizer], [class@AlphabetTokenizer] and [class@SentencePieceTokenizer]. A tokenizer of your own overrides the functions `encode`, `decode` and `count_ids`, in any language, and
  * `identify` if the name of its class does not say all.
  *
  * Text is bytes here, UTF-8 as a rule, because ids need not end where characters end; [method@Tokenizer.encode_text] and [method@Tokenizer.decode_text] are for
@@ -258,7 +258,7 @@ reformer_tokenizer_count_ids (ReformerTokenizer  *self,
  * @self: a tokenizer
  * @error: return location for an error
  *
- * Gets a name that tells this tokenizer from others: `bytes` for [class@ByteTokenizer], `sentencepiece` and the SHA-256 of its file for [class@SentencePieceTokenizer], else,
+ * Gets a name that tells this tokenizer from others: `bytes` for [class@ByteTokenizer], `alphabet:` and the letters for [class@AlphabetTokenizer], `sentencepiece` and the SHA-256 of its file for [class@SentencePieceTokenizer], else,
  * where the tokenizer does not say, the name of its type.
  *
  * Returns: (transfer full): the name, or %NULL with @error set to what the tokenizer reports

@@ -74,17 +74,13 @@ look (ReformerTextFile  *self,
   return fstat (fd, status) == 0 || reformer_file_set_errno (error, errno, self->display, "cannot be read");
 }
 
-/* With the mutex held. */
 static gboolean
-open_locked (ReformerTextFile  *self,
-             GError           **error)
+take (ReformerTextFile  *self,
+      int                fd,
+      GError           **error)
 {
   struct stat status;
-  guint64 size;
-  int fd = reformer_file_open (AT_FDCWD, self->path, self->display, &size, error);
 
-  if (fd < 0)
-    return FALSE;
   if (!look (self, fd, &status, error))
     {
       close (fd);
@@ -100,6 +96,30 @@ open_locked (ReformerTextFile  *self,
   self->modified = status.st_mtim;
   self->fd = fd;
   return TRUE;
+}
+
+/* With the mutex held. */
+static gboolean
+open_locked (ReformerTextFile  *self,
+             GError           **error)
+{
+  guint64 size;
+  const int fd = reformer_file_open (AT_FDCWD, self->path, self->display, &size, error);
+
+  return fd >= 0 && take (self, fd, error);
+}
+
+ReformerTextFile *
+reformer_text_file_new_open (int          fd,
+                             const char  *display,
+                             GError     **error)
+{
+  ReformerTextFile *self = reformer_text_file_new (display);
+
+  if (take (self, fd, error))
+    return self;
+  reformer_text_file_unref (self);
+  return NULL;
 }
 
 /* After it has returned TRUE, what it set does not change any more: the rest of this file reads it without the lock. */

@@ -10,6 +10,10 @@ G_BEGIN_DECLS
 typedef struct _ReformerTextFile ReformerTextFile;
 
 ReformerTextFile *reformer_text_file_new      (const char        *path);
+/* Of an open descriptor, which it takes; `display` is for messages. */
+ReformerTextFile *reformer_text_file_new_open (int                fd,
+                                               const char        *display,
+                                               GError           **error);
 ReformerTextFile *reformer_text_file_ref      (ReformerTextFile  *self);
 void              reformer_text_file_unref    (ReformerTextFile  *self);
 /* For messages. */

@@ -66,11 +66,13 @@ make (GFile         *folder,
 
   if (g_str_equal (name, REFORMER_BYTE_TOKENIZER_NAME))
     return reformer_byte_tokenizer_new ();
+  if (g_str_has_prefix (name, REFORMER_ALPHABET_TOKENIZER_NAME))
+    return reformer_alphabet_tokenizer_new (name + strlen (REFORMER_ALPHABET_TOKENIZER_NAME));
   if (g_str_has_prefix (name, REFORMER_SENTENCE_PIECE_NAME))
     return load_pieces (folder, path, name, cancellable, error);
   quoted = reformer_file_quote (name);
   g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_UNSUPPORTED,
-               "%s: the tokenizer \"%s\" is not known, only \"" REFORMER_BYTE_TOKENIZER_NAME "\" and \"" REFORMER_SENTENCE_PIECE_NAME "SHA-256\" are; a program that has it can give its own", path,
+               "%s: the tokenizer \"%s\" is not known, only \"" REFORMER_BYTE_TOKENIZER_NAME "\", \"" REFORMER_ALPHABET_TOKENIZER_NAME "LETTERS\" and \"" REFORMER_SENTENCE_PIECE_NAME "SHA-256\" are; a program that has it can give its own", path,
                quoted);
   return NULL;
 }
@@ -91,8 +93,10 @@ read_object (json_t        *object,
       !reformer_json_get_string (object, path, "tokenizer", &name, error))
     return NULL;
   tokenizer = make (folder, path, name, cancellable, error);
-  wanted = tokenizer != NULL ? reformer_tokenizer_count_ids (tokenizer, NULL) : 0;
-  if (tokenizer == NULL || !reformer_json_get_integer (object, path, "ids", wanted, wanted, &n_ids, error))
+  wanted = tokenizer != NULL ? reformer_tokenizer_count_ids (tokenizer, error) : -1;
+  if (tokenizer != NULL && wanted < 0)
+    g_prefix_error (error, "%s: ", path);
+  if (wanted < 0 || !reformer_json_get_integer (object, path, "ids", wanted, wanted, &n_ids, error))
     return NULL;
   return g_steal_pointer (&tokenizer);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <libreformer/data/reformer-alphabet-tokenizer.h>
 #include <libreformer/data/reformer-sentence-piece-tokenizer.h>
 
 G_BEGIN_DECLS
@@ -17,6 +18,15 @@ G_BEGIN_DECLS
 
 /* What it was read from; borrowed; NULL where it was made without a model. */
 GBytes *reformer_sentence_piece_tokenizer_get_file (ReformerSentencePieceTokenizer *self);
+
+/* The name of an alphabet's tokenizer begins so; its alphabet follows. */
+#define REFORMER_ALPHABET_TOKENIZER_NAME "alphabet:"
+
+/* Whether all of the text is in the alphabet; else where the first letter is that is not. An alphabet that is none has all: encoding says what is wrong. */
+gboolean reformer_alphabet_check (ReformerAlphabetTokenizer  *self,
+                                  const char                 *text,
+                                  gsize                       n_bytes,
+                                  gsize                      *at);
 
 /* Element i of ids; a part of other bytes need not be aligned. */
 static inline gint32

@@ -122,13 +122,18 @@ reformer_batch_add (ReformerBatch    *batch,
                     ReformerSample   *sample,
                     GError          **error)
 {
-  const gsize n = g_bytes_get_size (reformer_sample_get_tokens (sample)) / sizeof (gint32);
+  const gsize n = reformer_sample_get_length (sample);
   const gsize length = (gsize) batch->length, at = (gsize) batch->rows * length;
   gint32 *tokens = batch->tokens + at;
   guint8 *mask = batch->mask + at;
   ReformerTargets targets = { 0 };
   gint64 kept = 0;
 
+  if (reformer_sample_get_tokens (sample) == NULL)
+    {
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "sample %" G_GINT64_FORMAT " of %s has vectors; wanted ids", index, G_OBJECT_TYPE_NAME (dataset));
+      return FALSE;
+    }
   memcpy (tokens, g_bytes_get_data (reformer_sample_get_tokens (sample), NULL), n * sizeof *tokens);
   for (gsize i = n; i < length; i++)
     tokens[i] = batch->pad;

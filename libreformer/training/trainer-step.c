@@ -75,7 +75,7 @@ read_samples (ReformerTrainerJob  *job,
       if (g_cancellable_set_error_if_cancelled (job->cancellable, error))
         return FALSE;
       index = job->settings.shuffle ? reformer_shuffle (seed, position->epoch, job->n_samples, position->index) : position->index;
-      sample = reformer_dataset_read_sample (job->dataset, index, length, error);
+      sample = reformer_dataset_read_sample_of_epoch (job->dataset, index, length, position->epoch, error);
       if (sample == NULL || !reformer_batch_add (&job->batch, job->dataset, index, sample, error))
         return FALSE;
       passed_over = job->batch.rows == before ? passed_over + 1 : 0;

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Tokenizers and data sets in Python: those of the library, and written there."""
 
+import collections
+import csv
+import io
 import json
 import os
+import random
 import tempfile
 
 import gi
@@ -186,6 +190,79 @@ def test_text():
         Reformer.SentencePieceTokenizer.new_from_file(pieces, None).save(folder, None)
         assert isinstance(Reformer.Tokenizer.load(folder, None), Reformer.SentencePieceTokenizer)
     raises(GLib.Error, ['book.txt', 'cannot be opened'], Reformer.TextDataset(file=file).count_samples, 4)
+
+
+def test_labelled():
+    with tempfile.TemporaryDirectory() as folder:
+        file = Gio.File.new_for_path(os.path.join(folder, 'moods.csv'))
+        with open(file.get_path(), 'w') as table:
+            table.write('text,label\n' + 'sun,good\nrain,bad\n' * 10)
+        data = Reformer.LabelledDataset(file=file, held_out_fraction=0.5)
+        assert data.labels == Reformer.Labelling.CLASS and data.columns == []
+        assert data.count_samples(8) == data.get_held_out().count_samples(8) == 10
+        assert data.list_classes() == ['bad', 'good'] and data.count_labels() == 2
+        data.props.held_out_fraction = 0
+        sample = data.read_sample(1, 3)
+        assert elements(sample.get_tokens()) == [ord(c) + 2 for c in 'rai'] and elements(sample.get_labels()) == [0]
+        data.classes = ['good', 'bad']
+        assert elements(data.read_sample(1, 3).get_labels()) == [1]
+        data.classes = ['good']
+        raises(GLib.Error, ['moods.csv: line 3, column 2 (label): "bad" is no class; wanted one of good'], data.count_samples, 8)
+        words = Reformer.LabelledDataset(file=file, tokenizer=Words(), labels='none', format='lines')
+        assert elements(words.read_sample(0, 8).get_tokens()) == [10] and words.read_sample(0, 8).get_labels() is None
+        words.tokenizer.how = 'raises'
+        raises(GLib.Error, ['moods.csv: line 1: encode of Words', 'ValueError: no such word'], words.read_sample, 0, 8)
+    raises(GLib.Error, ['moods.csv', 'cannot be opened'], Reformer.LabelledDataset(file=file).count_samples, 4)
+    letters = Reformer.AlphabetTokenizer.new('ACGT')
+    assert letters.encode_text('gat') == [4, 2, 5] and letters.decode_text([5, 0, 1]) == 'T' and letters.count_ids() == 6
+    raises(GLib.Error, ['letter 2, "U"', 'wanted one of "ACGT"'], letters.encode_text, 'AU')
+
+
+def test_tables_as_python_does():
+    """What we read Python's csv reads too, with the same fields; what it refuses we refuse."""
+    draw = random.Random(5)
+    counts = collections.Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Gio.File.new_for_path(os.path.join(folder, 'any.csv'))
+        for _ in range(400):
+            text = 'text,other\n' + ''.join(draw.choice(['a', ',', '"', '\n', ' '] + ['a,b\n', '"a","b"\r\n', '"a""\n","b"\n', 'a, b\n'] * 4) for _ in range(draw.randrange(1, 7)))
+            with open(file.get_path(), 'w', newline='') as table:
+                table.write(text)
+            try:
+                rows = [row for row in csv.reader(io.StringIO(text, newline=''), strict=True) if len(row) > 1 or ''.join(row).strip()][1:]
+            except csv.Error:
+                rows = None
+            data = Reformer.LabelledDataset(file=file, labels='none', held_out_fraction=0)
+            try:
+                ours = [data.tokenizer.decode(data.read_sample(i, 99).get_tokens()).get_data().decode() for i in range(data.count_samples(99))]
+            except GLib.Error as error:
+                counts['refused'] += 1
+                assert 'any.csv: ' in error.message and '\n' not in error.message, error.message
+            else:
+                counts['read'] += 1
+                assert rows is not None and all(len(row) == 2 for row in rows) and ours == [row[0] for row in rows], (text, rows, ours)
+    assert min(counts.values()) > 50, counts
+
+
+class Turning(Numbers):
+    """Another sample in each pass."""
+
+    def do_read_sample_of_epoch(self, index, length, epoch):
+        if self.how == 'none':
+            return None
+        return [index + epoch] * length
+
+
+def test_epochs():
+    assert elements(Numbers().read_sample_of_epoch(1, 3, 5).get_tokens()) == [1, 2, 3]
+    assert elements(Turning().read_sample_of_epoch(1, 3, 5).get_tokens()) == [6, 6, 6]
+    masked = Reformer.MaskedDataset(dataset=Turning(), n_ids=20, mask_id=19, fraction=1)
+    assert elements(masked.read_sample_of_epoch(1, 3, 5).get_labels()) == [6, 6, 6] and elements(masked.read_sample(1, 3).get_labels()) == [1, 1, 1]
+    assert set(elements(masked.read_sample_of_epoch(0, 200, 2).get_tokens())) > {2, 19}
+    raises(GLib.Error, ['MaskedDataset has no dataset'], Reformer.MaskedDataset().count_samples, 4)
+    turning = Turning()
+    turning.how = 'none'
+    raises(GLib.Error, ['read_sample_of_epoch of Turning', 'it returned None; wanted a sample'], turning.read_sample_of_epoch, 0, 3, 1)
 
 
 def test_presets():

@@ -185,6 +185,19 @@ run('gjs', {
         throws(['has no model'], () => new Reformer.SentencePieceTokenizer().encode_text('a'));
         const text = new Reformer.TextDataset({file: Gio.File.new_for_path('/nowhere/book.txt'), tokenizer: words, heldOutFraction: 0.5});
         throws(['/nowhere/book.txt'], () => text.count_samples(4));
+        const lines = new Reformer.LabelledDataset({file: Gio.File.new_for_path(`${mixed}/config.json`), labels: Reformer.Labelling.NONE, heldOutFraction: 0});
+        check(lines.count_samples(64) > 5 && lines.list_classes().length === 0 && lines.count_labels() === 0, 'lines');
+        same(new Int32Array(lines.read_sample(0, 4).tokens.toArray().slice().buffer), ['{'.charCodeAt(0) + 2]);
+        lines.labelColumns = ['a', 'b'];
+        lines.labels = Reformer.Labelling.CLASS;
+        check(lines.label_columns.length === 2, 'columns');
+        throws(['config.json: line 1', 'has no tab'], () => lines.count_samples(64));
+        throws(['held_out_fraction of LabelledDataset'], () => (lines.held_out_fraction = 3));
+        const masked = new Reformer.MaskedDataset({dataset: numbers, nIds: 9, maskId: 8, fraction: 1, seed: 5});
+        numbers.how = '';
+        same(new Int32Array(masked.read_sample_of_epoch(1, 4, 2).labels.toArray().slice().buffer), [1, 2, 3, 4]);
+        throws(['epoch of read_sample_of_epoch()'], () => masked.read_sample_of_epoch(1, 4, 'a'));
+        check(new Reformer.AlphabetTokenizer({alphabet: 'ACGT'}).encode_text('tA').join() === '5,2', 'letters');
         check(Reformer.Config.new_preset('small').vocabSize === 258 && Reformer.Config.list_presets().includes('small'), 'presets');
     },
 

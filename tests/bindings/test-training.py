@@ -274,6 +274,38 @@ def test_cancelled():
     try_all(attempt)
 
 
+class Passes(Counting):
+    """Remembers which sample was read in which pass; evaluations read without one."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def do_count_samples(self, length):
+        return 3
+
+    def do_read_sample(self, index, length):
+        self.seen.append((index, None))
+        return [1] * length
+
+    def do_read_sample_of_epoch(self, index, length, epoch):
+        self.seen.append((index, epoch))
+        return [1] * length
+
+
+def test_passes():
+    for way in BOTH:
+        trainer = make_trainer(dataset=Passes(), batch_size=2)
+        way(trainer, 'train', 2, None)
+        way(trainer, 'train', 2, None)
+        seen = trainer.dataset.seen
+        assert [epoch for _, epoch in seen] == [0, 0, 0, 1, 1, 1, 2, 2], seen
+        assert {index for index, _ in seen[:3]} == {index for index, _ in seen[3:6]} == {0, 1, 2}, seen
+        trainer.dataset.seen.clear()
+        trainer.evaluate(trainer.dataset, None)
+        assert trainer.dataset.seen == [(0, None), (1, None), (2, None)], trainer.dataset.seen
+
+
 def test_memory():
     """1,000 steps with functions in Python, half of them on text; memory and objects stay what they were after the first 100 of each."""
     for dataset in (Counting(), Reformer.TextDataset(file=book, tokenizer=Letters())):

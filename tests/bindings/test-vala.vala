@@ -227,6 +227,13 @@ void add_right () {
         fails ({ "sample -1", "Numbers" }, () => { numbers.read_sample (-1, 4); });
         var text = new Reformer.TextDataset (File.new_for_path ("/nowhere/book.txt"), words);
         var error = fails ({ "/nowhere/book.txt" }, () => { text.count_samples (4); });
+        var lines = new Reformer.LabelledDataset (File.new_for_path (mixed + "/config.json")) { labels = Reformer.Labelling.NONE, held_out_fraction = 0, columns = { "a" } };
+        check (lines.count_samples (64) > 5 && lines.list_classes ().length == 0 && lines.count_labels () == 0 && lines.columns[0] == "a", "lines");
+        lines.labels = Reformer.Labelling.CLASS;
+        fails ({ "config.json: line 1", "has no tab" }, () => { lines.count_samples (64); });
+        var masked = new Reformer.MaskedDataset (numbers) { n_ids = 9, mask_id = 8, fraction = 1, seed = 5 };
+        check (masked.read_sample_of_epoch (1, 4, 2).labels.get_size () == 16, "masked");
+        check (new Reformer.AlphabetTokenizer ("ACGT").encode_text ("tA")[0] == 5, "letters");
         check (error is Reformer.FileError.NOT_FOUND && text.held_out_fraction == 0.1, "a FileError");
         var pieces = new Reformer.SentencePieceTokenizer.from_file (File.new_for_path (Environment.get_variable ("G_TEST_SRCDIR") + "/sentencepiece/plain.model"), null);
         check (pieces.count_ids () == 160 && pieces.decode_text (pieces.encode_text ("the café")) == "the café", "pieces");

@@ -10,7 +10,7 @@ let Reformer;
 
 // Those with properties; a class stands behind the one that it is derived from.
 const CLASSES = [
-    'Config', 'Dataset', 'TextDataset', 'Device', 'Generator', 'Layer', 'Attention', 'LocalAttention', 'LshAttention', 'WindowAttention', 'AxialPosition', 'Embedding', 'FeedForward',
+    'Config', 'Dataset', 'TextDataset', 'LabelledDataset', 'MaskedDataset', 'Device', 'Generator', 'Layer', 'Attention', 'LocalAttention', 'LshAttention', 'WindowAttention', 'AxialPosition', 'Embedding', 'FeedForward',
     'LayerNorm', 'Linear', 'PositionTable', 'Stack', 'Model', 'Optimizer', 'Adafactor', 'AdamW', 'Sgd', 'Parameter', 'Sample', 'Schedule', 'Session', 'Tape', 'Trainer',
 ];
 
@@ -325,6 +325,7 @@ const PRINTERS = {
     ByteTokenizer: tokenizer => `${tokenizer.count_ids()} ids`,
     SentencePieceTokenizer: printPieces,
     TextDataset: dataset => dataset.get_file()?.get_parse_name() ?? 'no file',
+    LabelledDataset: dataset => dataset.get_file()?.get_parse_name() ?? 'no file',
 };
 
 function addPrinter(name, print) {
@@ -355,7 +356,7 @@ const TAKEN = {
         set_axial_pos_embds_dim: 'axial_pos_embds_dim:integers', set_num_buckets: 'num_buckets:integers', set_class_weights: 'class_weights:numbers',
         set_window_attn_dilation: 'window_attn_dilation:integers', set_window_attn_global_tokens: 'window_attn_global_tokens:integers',
     },
-    Dataset: {count_samples: 'length:integer', read_sample: 'index:integer, length:integer'},
+    Dataset: {count_samples: 'length:integer', read_sample: 'index:integer, length:integer', read_sample_of_epoch: 'index:integer, length:integer, epoch:integer'},
     Embedding: {new: 'device, vocab_size:integer, hidden_size:integer'},
     FeedForward: {new: 'device, hidden_size:integer, feed_forward_size:integer'},
     FullAttention: {new: HEADS},
@@ -436,6 +437,7 @@ const WRITTEN = {
     },
     Dataset: {
         count_samples: [Number.isSafeInteger, 'an integer'], read_sample: [value => value instanceof Reformer.Sample, 'a sample'],
+        read_sample_of_epoch: [value => value instanceof Reformer.Sample, 'a sample'],
         get_held_out: [value => value instanceof Reformer.Dataset, 'a data set'], identify: [value => typeof value === 'string', 'a string'],
     },
     Optimizer: {update: [value => typeof value === 'boolean', 'true or false']},

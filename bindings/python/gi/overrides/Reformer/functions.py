@@ -142,6 +142,7 @@ _wrap_subclasses(Reformer.Tokenizer, _of_files, {
 _wrap_subclasses(Reformer.Dataset, _of_files, {
     'do_count_samples': _finish_count(-2**63, 2**63 - 1),
     'do_read_sample': _finish_sample,
+    'do_read_sample_of_epoch': _finish_sample,
     'do_get_held_out': _finish_dataset,
     'do_identify': _finish_name,
 })
