@@ -83,6 +83,8 @@ static const struct
   { "{\"lsh_attn_chunk_length\": 65537, \"local_attn_chunk_length\": 65536}", { "lsh_attn_chunk_length 65537", "local_attn_chunk_length 65536", "common multiple", "would fit" } },
   { "{\"num_hashes\": 0}", { "num_hashes is 0", "1 or more" } },
   { "{\"num_hashes\": 2147483647}", { "num_hashes is 2147483647", "at most 1024" } },
+  { "{\"num_hashes_evaluation\": 0}", { "num_hashes_evaluation is 0", "1 or more" } },
+  { "{\"num_hashes_evaluation\": 1025}", { "num_hashes_evaluation is 1025", "at most 1024" } },
   { "{\"num_hashes\": 1025}", { "num_hashes is 1025", "at most 1024" } },
   { "{\"hidden_dropout_prob\": 0.99999999}", { "hidden_dropout_prob is", "below 1" } },
   { "{\"num_buckets\": 7}", { "num_buckets is 7", "even", "would fit: 6" } },

@@ -43,6 +43,16 @@ void         reformer_parameter_clear_gradient (ReformerParameter   *self,
 void         reformer_parameter_reset          (ReformerParameter   *self,
                                                 ReformerRun         *run,
                                                 guint64              seed);
+/* What reset gives an array of rotations by this seed, into `values` (all of its elements). */
+void         reformer_parameter_draw           (ReformerParameter   *self,
+                                                guint64              seed,
+                                                float               *values);
+/* Overwrites its value with that. */
+void         reformer_parameter_redraw         (ReformerParameter   *self,
+                                                ReformerRun         *run,
+                                                guint64              seed);
+/* Whether its start is drawn round by round: rotations. */
+gboolean     reformer_parameter_has_rounds     (ReformerParameter   *self);
 /* A tensor for another value, and its taking over. */
 ReformerTensor *reformer_parameter_new_value (ReformerParameter   *self,
                                               ReformerRun         *run);

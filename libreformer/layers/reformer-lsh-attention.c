@@ -12,7 +12,8 @@
  * rotations, sorted by bucket, and a token looks at those in its own chunk of that order and in neighbouring ones. Queries are the keys; several rounds of
  * hashing are joined by their log-sum-exps.
  *
- * The rotations are drawn once, by the seed of the first tape, and are saved with the layer as `self_attention.rotations`, `[A, d, rounds, columns]`.
+ * The rotations are drawn once, by the seed of the first tape, and are saved with the layer as `self_attention.rotations`, `[A, d, rounds, columns]`, with as many
+ * rounds as training or evaluation has, whichever has more. A pass from which no gradient can come is evaluation.
  *
  * ```python
  * attention = Reformer.LshAttention(device=device, hidden_size=32, num_attention_heads=2, attention_head_size=16, chunk_length=16)
@@ -30,6 +31,7 @@ struct _ReformerLshAttention
   ReformerAttention  parent_instance;
 
   int                num_hashes;
+  int                num_hashes_evaluation; /* -1: the same */
   int                n_factors;
   int                factors[REFORMER_MAX_FACTORS];
   gint64             n_buckets; /* product of the factors; 0: they do not fit */
@@ -41,6 +43,7 @@ enum
 {
   PROP_0,
   PROP_NUM_HASHES,
+  PROP_NUM_HASHES_EVALUATION,
   PROP_NUM_BUCKETS,
   PROP_EXACT,
   N_PROPS
@@ -52,6 +55,20 @@ G_DEFINE_FINAL_TYPE (ReformerLshAttention, reformer_lsh_attention, REFORMER_TYPE
 
 /* ---- Hashing and sorting, for the attention block ---- */
 
+static int
+evaluation_rounds (ReformerLshAttention *self)
+{
+  return self->num_hashes_evaluation > 0 ? self->num_hashes_evaluation : self->num_hashes;
+}
+
+/* Rounds that there are rotations for: those of evaluation extend those of training, or are the first of them. */
+static int
+max_rounds (ReformerLshAttention *self)
+{
+  return MAX (self->num_hashes, evaluation_rounds (self));
+}
+
+/* Of a pass whose gradient may be asked for. */
 static gsize
 n_buckets (ReformerAttention           *attention,
            const ReformerAttentionPass *pass)
@@ -68,6 +85,7 @@ begin (ReformerAttention     *attention,
 {
   ReformerLshAttention *self = REFORMER_LSH_ATTENTION (attention);
   ReformerRun *run = reformer_tape_get_run (tape);
+  const int rounds = reformer_tape_get_record (tape) == REFORMER_RECORD_NOTHING ? evaluation_rounds (self) : self->num_hashes;
   const char *part;
 
   if (self->problem != NULL)
@@ -78,7 +96,7 @@ begin (ReformerAttention     *attention,
   if (n_buckets (attention, pass) == 0)
     return;
   part = reformer_run_part (run, "buckets");
-  pass->buckets = reformer_run_new (run, REFORMER_DTYPE_UINT16, 4, (gint64) attention->heads, (gint64) self->num_hashes, (gint64) pass->B, (gint64) pass->T);
+  pass->buckets = reformer_run_new (run, REFORMER_DTYPE_UINT16, 4, (gint64) attention->heads, (gint64) rounds, (gint64) pass->B, (gint64) pass->T);
   reformer_run_part (run, part);
 }
 
@@ -90,13 +108,16 @@ order (ReformerAttention     *attention,
 {
   ReformerLshAttention *self = REFORMER_LSH_ATTENTION (attention);
   ReformerRun *run = reformer_tape_get_run (tape);
-  const gsize per_head = (gsize) self->num_hashes * pass->B * pass->T;
+  const gsize tokens = (gsize) attention->heads * pass->B * pass->T;
   ReformerSpan buckets;
   ReformerTensor *places;
-  int columns = 0;
+  gsize per_head;
+  int columns = 0, rounds;
 
   if (pass->buckets == NULL)
     return NULL;
+  rounds = (int) (reformer_tensor_get_n_elements (pass->buckets) / tokens);
+  per_head = (gsize) rounds * pass->B * pass->T;
   for (int i = 0; i < self->n_factors; i++)
     columns += self->factors[i] / 2;
   buckets = reformer_at (pass->buckets, args->first_head * per_head);
@@ -104,20 +125,20 @@ order (ReformerAttention     *attention,
     {
       ReformerHash hash = {
         .rows = pass->B, .T = pass->T, .stride = args->stride, .heads = args->heads, .head_size = args->head_size,
-        .rounds = self->num_hashes, .max_rounds = self->num_hashes, .n_factors = self->n_factors, .x = args->q,
-        .rotations = reformer_parameter_value (self->rotations, run, (gsize) args->first_head * args->head_size * self->num_hashes * columns),
+        .rounds = rounds, .max_rounds = max_rounds (self), .n_factors = self->n_factors, .x = args->q,
+        .rotations = reformer_parameter_value (self->rotations, run, (gsize) args->first_head * args->head_size * max_rounds (self) * columns),
         .mask = pass->mask,
       };
 
       memcpy (hash.factors, self->factors, sizeof hash.factors);
       reformer_hash (run, &hash, buckets);
     }
-  places = reformer_run_new (run, REFORMER_DTYPE_INT32, 4, (gint64) args->heads, (gint64) self->num_hashes, (gint64) pass->B, (gint64) pass->T);
+  places = reformer_run_new (run, REFORMER_DTYPE_INT32, 4, (gint64) args->heads, (gint64) rounds, (gint64) pass->B, (gint64) pass->T);
   if (places != NULL)
-    reformer_sort_buckets (run, buckets, (gsize) args->heads * self->num_hashes * pass->B, pass->T,
+    reformer_sort_buckets (run, buckets, (gsize) args->heads * rounds * pass->B, pass->T,
                            (int) self->n_buckets + (pass->mask.tensor != NULL), reformer_span (places));
   args->order = reformer_span (places);
-  args->rounds = self->num_hashes;
+  args->rounds = rounds;
   return places;
 }
 
@@ -158,7 +179,7 @@ size_rotations (ReformerLshAttention *self)
   for (int i = 0; i < self->n_factors; i++)
     columns += self->factors[i] / 2;
   if (self->rotations != NULL)
-    reformer_parameter_set_shape (self->rotations, (gint64[]) { attention->heads, attention->head_size, self->num_hashes, MAX (columns, 1) }, 4);
+    reformer_parameter_set_shape (self->rotations, (gint64[]) { attention->heads, attention->head_size, max_rounds (self), MAX (columns, 1) }, 4);
 }
 
 void
@@ -206,6 +227,9 @@ reformer_lsh_attention_get_property (GObject    *object,
     case PROP_NUM_HASHES:
       g_value_set_int (value, self->num_hashes);
       break;
+    case PROP_NUM_HASHES_EVALUATION:
+      g_value_set_int (value, self->num_hashes_evaluation);
+      break;
     case PROP_NUM_BUCKETS:
       g_value_set_variant (value, g_variant_new_fixed_array (G_VARIANT_TYPE_INT32, self->factors, (gsize) self->n_factors, sizeof (gint32)));
       break;
@@ -238,6 +262,10 @@ reformer_lsh_attention_set_property (GObject      *object,
       self->num_hashes = g_value_get_int (value);
       size_rotations (self);
       break;
+    case PROP_NUM_HASHES_EVALUATION:
+      self->num_hashes_evaluation = g_value_get_int (value);
+      size_rotations (self);
+      break;
     case PROP_NUM_BUCKETS:
       set_factors (self, g_value_get_variant (value));
       size_rotations (self);
@@ -267,6 +295,12 @@ reformer_lsh_attention_class_init (ReformerLshAttentionClass *klass)
    * Rounds of hashing.
    */
   props[PROP_NUM_HASHES] = g_param_spec_int ("num-hashes", NULL, NULL, 1, 1024, 1, flags);
+  /**
+   * ReformerLshAttention:num-hashes-evaluation:
+   *
+   * Rounds of hashing where no gradient can be asked for; -1 (or 0): as many as in training. More rounds extend those of training.
+   */
+  props[PROP_NUM_HASHES_EVALUATION] = g_param_spec_int ("num-hashes-evaluation", NULL, NULL, -1, 1024, -1, flags);
   /**
    * ReformerLshAttention:num-buckets:
    *
@@ -324,6 +358,22 @@ reformer_lsh_attention_get_num_hashes (ReformerLshAttention *self)
   g_return_val_if_fail (REFORMER_IS_LSH_ATTENTION (self), 0);
 
   return self->num_hashes;
+}
+
+/**
+ * reformer_lsh_attention_get_num_hashes_evaluation:
+ * @self: an LSH attention layer
+ *
+ * Gets rounds of hashing where no gradient can be asked for; -1: as many as in training.
+ *
+ * Returns: rounds of hashing in evaluation, or -1
+ */
+int
+reformer_lsh_attention_get_num_hashes_evaluation (ReformerLshAttention *self)
+{
+  g_return_val_if_fail (REFORMER_IS_LSH_ATTENTION (self), -1);
+
+  return self->num_hashes_evaluation;
 }
 
 /**

@@ -22,6 +22,8 @@ ReformerLshAttention *reformer_lsh_attention_new (ReformerDevice *device,
 REFORMER_AVAILABLE_IN_1_0
 int                   reformer_lsh_attention_get_num_hashes  (ReformerLshAttention *self);
 REFORMER_AVAILABLE_IN_1_0
+int                   reformer_lsh_attention_get_num_hashes_evaluation (ReformerLshAttention *self);
+REFORMER_AVAILABLE_IN_1_0
 int                  *reformer_lsh_attention_get_num_buckets (ReformerLshAttention *self,
                                                               gsize                *n_factors);
 REFORMER_AVAILABLE_IN_1_0

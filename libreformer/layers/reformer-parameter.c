@@ -467,22 +467,11 @@ name_stream (const char *name)
 }
 
 static void
-write_normal (ReformerParameter *self,
-              ReformerRun       *run,
-              double             deviation,
-              guint64            seed)
+draw_normal (ReformerParameter *self,
+             double             deviation,
+             guint64            seed,
+             float             *values)
 {
-  g_autofree float *values = NULL;
-
-  if (reformer_device_is_planner (self->device))
-    return;
-  values = g_try_new (float, self->n_elements);
-  if (values == NULL)
-    {
-      reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY,
-                         "%s: no host memory for its %" G_GSIZE_FORMAT " elements", self->name, self->n_elements);
-      return;
-    }
   if (self->start.by_round)
     {
       /* [heads, head size, rounds, columns]: each round has a stream of its own, so that more rounds extend fewer */
@@ -500,6 +489,26 @@ write_normal (ReformerParameter *self,
     reformer_random_normal (seed, name_stream (self->name), 0, values, self->n_elements);
   for (gsize i = 0; i < self->n_elements; i++)
     values[i] *= (float) deviation;
+}
+
+static void
+write_normal (ReformerParameter *self,
+              ReformerRun       *run,
+              double             deviation,
+              guint64            seed)
+{
+  g_autofree float *values = NULL;
+
+  if (reformer_device_is_planner (self->device))
+    return;
+  values = g_try_new (float, self->n_elements);
+  if (values == NULL)
+    {
+      reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY,
+                         "%s: no host memory for its %" G_GSIZE_FORMAT " elements", self->name, self->n_elements);
+      return;
+    }
+  draw_normal (self, deviation, seed, values);
   reformer_run_write (run, reformer_span (self->value), values, self->n_elements);
 }
 
@@ -528,6 +537,31 @@ reformer_parameter_reset (ReformerParameter *self,
   else
     write_value (self, run, self->start.value);
   self->filled = reformer_run_ok (run);
+}
+
+void
+reformer_parameter_draw (ReformerParameter *self,
+                         guint64            seed,
+                         float             *values)
+{
+  draw_normal (self, self->start.deviation, seed, values);
+}
+
+void
+reformer_parameter_redraw (ReformerParameter *self,
+                           ReformerRun       *run,
+                           guint64            seed)
+{
+  ensure_value (self, run);
+  if (self->value != NULL)
+    write_normal (self, run, self->start.deviation, seed);
+  self->filled |= reformer_run_ok (run);
+}
+
+gboolean
+reformer_parameter_has_rounds (ReformerParameter *self)
+{
+  return self->start.by_round;
 }
 
 /**

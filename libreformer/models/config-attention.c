@@ -150,6 +150,30 @@ INTEGERS (num_buckets, NUM_BUCKETS, n_factors)
 INT (num_hashes, NUM_HASHES)
 
 /**
+ * ReformerConfig:num-hashes-evaluation:
+ *
+ * The number of hash rounds of LSH attention where no gradient is asked for: evaluation, generation, [method@Model.forward].
+ *
+ * 1 to 1024; -1 (null), the default, is [property@Config:num-hashes]. More rounds extend those of training, fewer are the first of them. A key of this library.
+ */
+/**
+ * reformer_config_get_num_hashes_evaluation:
+ * @self: a configuration
+ *
+ * Gets the number of hash rounds of LSH attention where no gradient is asked for.
+ *
+ * Returns: the value of [property@Config:num-hashes-evaluation]
+ */
+/**
+ * reformer_config_set_num_hashes_evaluation:
+ * @self: a configuration
+ * @num_hashes_evaluation: the value of [property@Config:num-hashes-evaluation]
+ *
+ * Sets the number of hash rounds of LSH attention where no gradient is asked for.
+ */
+INT (num_hashes_evaluation, NUM_HASHES_EVALUATION)
+
+/**
  * ReformerConfig:hash-seed:
  *
  * The seed of the hash rotations.

@@ -32,6 +32,7 @@ const ReformerConfigField reformer_config_fields[REFORMER_CONFIG_N_FIELDS] = {
          lsh_attention_probs_dropout_prob, 0.0, TRUE),
   FIELD (NUM_BUCKETS, "num-buckets", "num_buckets", INTEGERS, num_buckets, 0, TRUE),
   FIELD (NUM_HASHES, "num-hashes", "num_hashes", INT, num_hashes, 1, FALSE),
+  FIELD (NUM_HASHES_EVALUATION, "num-hashes-evaluation", "num_hashes_evaluation", INT, num_hashes_evaluation, -1, TRUE),
   FIELD (HASH_SEED, "hash-seed", "hash_seed", INT64, hash_seed, -1, TRUE),
   FIELD (LOCAL_ATTN_CHUNK_LENGTH, "local-attn-chunk-length", "local_attn_chunk_length", INT, local_attn_chunk_length, 64, FALSE),
   FIELD (LOCAL_NUM_CHUNKS_BEFORE, "local-num-chunks-before", "local_num_chunks_before", INT, local_num_chunks_before, 1, FALSE),

@@ -53,6 +53,7 @@ static void
 count_layer (ReformerConfig *self,
              const char     *kind,
              gint64          length,
+             gboolean        gradients,
              Count          *count)
 {
   const gboolean lsh = g_str_equal (kind, "lsh"), local = g_str_equal (kind, "local"), window = g_str_equal (kind, "window");
@@ -78,7 +79,8 @@ count_layer (ReformerConfig *self,
     pairs = reformer_config_get_is_decoder (self) ? T * (T + 1) / 2 : T * T;
   else if (lsh)
     {
-      const double rounds = reformer_config_get_num_hashes (self);
+      const int training = reformer_config_get_num_hashes (self), evaluation = reformer_config_get_num_hashes_evaluation (self);
+      const double rounds = gradients || evaluation < 1 ? training : evaluation;
       gsize n;
       g_autofree int *factors = reformer_config_get_bucket_factors (self, &n);
       double columns = 0;
@@ -158,7 +160,7 @@ reformer_config_count_operations (ReformerConfig *self,
     return 0;
   kinds = reformer_config_get_attn_layers (self);
   for (guint i = 0; i < reformer_config_get_n_layers (self); i++)
-    count_layer (self, kinds[i], length, &count);
+    count_layer (self, kinds[i], length, gradients, &count);
   count.head = count_head (self, length);
 
   if (!gradients)

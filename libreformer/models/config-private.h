@@ -57,6 +57,7 @@ typedef enum
   REFORMER_CONFIG_LSH_ATTENTION_PROBS_DROPOUT_PROB,
   REFORMER_CONFIG_NUM_BUCKETS,
   REFORMER_CONFIG_NUM_HASHES,
+  REFORMER_CONFIG_NUM_HASHES_EVALUATION,
   REFORMER_CONFIG_HASH_SEED,
   REFORMER_CONFIG_LOCAL_ATTN_CHUNK_LENGTH,
   REFORMER_CONFIG_LOCAL_NUM_CHUNKS_BEFORE,
@@ -129,7 +130,7 @@ struct _ReformerConfig
   int               lsh_attn_chunk_length, lsh_num_chunks_before, lsh_num_chunks_after;
   double            lsh_attention_probs_dropout_prob;
   ReformerIntegers  num_buckets;
-  int               num_hashes;
+  int               num_hashes, num_hashes_evaluation;
   gint64            hash_seed;
   int               local_attn_chunk_length, local_num_chunks_before, local_num_chunks_after;
   double            local_attention_probs_dropout_prob;

@@ -355,6 +355,12 @@ check_lsh (ReformerConfig  *self,
   if (self->num_hashes > REFORMER_CONFIG_MAX_HASHES)
     return refuse (error, "num_hashes is %d, at most %d is wanted", self->num_hashes, REFORMER_CONFIG_MAX_HASHES);
 
+  if (self->num_hashes_evaluation != -1 && !check_least ("num_hashes_evaluation", self->num_hashes_evaluation, 1, error))
+    return FALSE;
+
+  if (self->num_hashes_evaluation > REFORMER_CONFIG_MAX_HASHES)
+    return refuse (error, "num_hashes_evaluation is %d, at most %d is wanted", self->num_hashes_evaluation, REFORMER_CONFIG_MAX_HASHES);
+
   if (self->lsh_attention_probs_dropout_prob == -1)
     return refuse (error, "lsh_attention_probs_dropout_prob is null, a probability is wanted where there is an lsh layer; would fit: 0");
 

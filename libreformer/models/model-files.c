@@ -26,6 +26,7 @@ typedef struct
   GHashTable      *used;      /* entry names, borrowed */
   gboolean         bare;      /* names lack "reformer." */
   gboolean         body;      /* without the head */
+  int              rounds;    /* the least that rotations must have where evaluation has a number of its own; 0: they must be as many as the layer's */
   GString         *problems;
   guint            n_problems;
 } Reading;
@@ -76,6 +77,9 @@ fits (ReformerParameter              *parameter,
 
   if (floats && n_dims == entry->n_dims && memcmp (shape, entry->shape, n_dims * sizeof *shape) == 0)
     return TRUE;
+  if (floats && reading->rounds > 0 && reformer_parameter_has_rounds (parameter) && entry->n_dims == 4 && entry->shape[2] >= reading->rounds &&
+      shape[0] == entry->shape[0] && shape[1] == entry->shape[1] && shape[3] == entry->shape[3])
+    return TRUE;
   seen = reformer_safetensors_describe (entry->dtype, entry->shape, entry->n_dims);
   wanted = reformer_safetensors_describe (REFORMER_SAFETENSORS_F32, shape, n_dims);
   if (g_str_has_suffix (entry->name, ".rotations"))
@@ -105,6 +109,38 @@ read_entry (ReformerParameter              *parameter,
         reformer_run_write (run, reformer_at (tensor, n), values, count);
       else
         reformer_run_take (run, error);
+    }
+  return reformer_run_ok (run) ? g_steal_pointer (&tensor) : NULL;
+}
+
+/* Rotations of more or fewer rounds than a file has: its first ones, and what is drawn beyond them. */
+static ReformerTensor *
+read_rounds (ReformerModel                  *self,
+             ReformerParameter              *parameter,
+             const ReformerSafetensorsEntry *entry,
+             ReformerRun                    *run)
+{
+  const gsize n = reformer_parameter_get_n_elements (parameter), columns = (gsize) entry->shape[3], vectors = (gsize) entry->shape[0] * (gsize) entry->shape[1];
+  const gsize rounds = n / (vectors * columns), given = (gsize) entry->shape[2];
+  g_autofree float *values = NULL, *read = NULL;
+  g_autoptr (ReformerTensor) tensor = reformer_parameter_new_value (parameter, run);
+  GError *error = NULL;
+
+  if (tensor == NULL || reformer_device_is_planner (run->device))
+    return g_steal_pointer (&tensor);
+  values = g_try_new (float, n);
+  read = g_try_new (float, entry->n_elements);
+  if (values == NULL || read == NULL)
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY, "%s: no host memory for its %" G_GSIZE_FORMAT " elements",
+                       reformer_parameter_get_name (parameter), MAX (n, entry->n_elements));
+  else if (!reformer_safetensors_read_float32 (entry->file, entry, read, 0, entry->n_elements, run->cancellable, &error))
+    reformer_run_take (run, error);
+  else
+    {
+      reformer_parameter_draw (parameter, reformer_model_get_rotation_seed (self), values);
+      for (gsize i = 0; i < vectors; i++)
+        memcpy (values + i * rounds * columns, read + i * given * columns, MIN (rounds, given) * columns * sizeof *values);
+      reformer_run_write (run, reformer_span (tensor), values, n);
     }
   return reformer_run_ok (run) ? g_steal_pointer (&tensor) : NULL;
 }
@@ -206,11 +242,13 @@ read_weights (ReformerModel  *self,
   g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (reformer_run_unref);
   g_autoptr (GRecMutexLocker) locker = g_rec_mutex_locker_new (&self->lock);
   ReformerRun run = REFORMER_RUN_INIT (self->device, cancellable);
-  Reading reading = { weights, used, FALSE, body, problems, 0 };
+  Reading reading = { weights, used, FALSE, body, 0, problems, 0 };
 
   if (weights == NULL)
     return FALSE;
   reading.bare = is_bare (weights);
+  if (reformer_config_get_num_hashes_evaluation (self->config) > 0)
+    reading.rounds = reformer_config_get_num_hashes (self->config);
   entries = match (&reading, parameters, buffers);
   if (reading.n_problems > 0)
     {
@@ -224,8 +262,12 @@ read_weights (ReformerModel  *self,
       ReformerParameter *parameter = i < parameters->len ? parameters->pdata[i] : buffers->pdata[i - parameters->len];
       ReformerTensor *value = NULL;
 
-      if (entries->pdata[i] != NULL)
-        value = read_entry (parameter, entries->pdata[i], &run);
+      const ReformerSafetensorsEntry *entry = entries->pdata[i];
+
+      if (entry != NULL && entry->n_elements != reformer_parameter_get_n_elements (parameter))
+        value = read_rounds (self, parameter, entry, &run);
+      else if (entry != NULL)
+        value = read_entry (parameter, entry, &run);
       else if (i < parameters->len && !(body && is_of_head (reformer_parameter_get_name (parameter))))
         value = new_zeros (parameter, &run);
       g_ptr_array_add (values, value);

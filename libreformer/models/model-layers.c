@@ -82,7 +82,8 @@ new_attention (ReformerModel *self,
                           "num-chunks-before", reformer_config_get_lsh_num_chunks_before (config),
                           "num-chunks-after", reformer_config_get_lsh_num_chunks_after (config),
                           "attention-probs-dropout", reformer_config_get_lsh_attention_probs_dropout_prob (config),
-                          "num-hashes", reformer_config_get_num_hashes (config), "num-buckets", buckets, NULL);
+                          "num-hashes", reformer_config_get_num_hashes (config),
+                          "num-hashes-evaluation", reformer_config_get_num_hashes_evaluation (config), "num-buckets", buckets, NULL);
   else if (local)
     layer = g_object_new (REFORMER_TYPE_LOCAL_ATTENTION, COMMON, "chunk-length", reformer_config_get_local_attn_chunk_length (config),
                           "num-chunks-before", reformer_config_get_local_num_chunks_before (config),

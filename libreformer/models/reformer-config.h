@@ -178,6 +178,11 @@ REFORMER_AVAILABLE_IN_1_0
 void                reformer_config_set_num_hashes                       (ReformerConfig      *self,
                                                                           int                  num_hashes);
 REFORMER_AVAILABLE_IN_1_0
+int                 reformer_config_get_num_hashes_evaluation            (ReformerConfig      *self);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_num_hashes_evaluation            (ReformerConfig      *self,
+                                                                          int                  num_hashes_evaluation);
+REFORMER_AVAILABLE_IN_1_0
 gint64              reformer_config_get_hash_seed                        (ReformerConfig      *self);
 REFORMER_AVAILABLE_IN_1_0
 void                reformer_config_set_hash_seed                        (ReformerConfig      *self,
