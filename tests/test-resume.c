@@ -108,7 +108,7 @@ set_all (ReformerTrainer *trainer)
   ReformerOptimizer *optimizer = reformer_trainer_get_optimizer (trainer);
 
   g_object_set (trainer, "sequence-length", 32, "final-sequence-length", 61, "final-steps", 2, "batch-size", 3, "accumulation", 2, "max-gradient-norm", 0.05, "shuffle", FALSE,
-                "total-steps", 16, "evaluation-interval", 3, "evaluation-samples", 2, "patience", 100, "min-improvement", 0.5, "checkpoint-interval", 1, "checkpoints-kept", 100,
+                "rehash", TRUE, "total-steps", 16, "evaluation-interval", 3, "evaluation-samples", 2, "patience", 100, "min-improvement", 0.5, "checkpoint-interval", 1, "checkpoints-kept", 100,
                 "max-skipped", 7, "history-interval", 2, NULL);
   g_object_set (reformer_trainer_get_schedule (trainer), "decay", REFORMER_DECAY_LINEAR, "warmup-steps", 3, "final-factor", 0.25, NULL);
   g_object_set (optimizer, "learning-rate", 0.02, "weight-decay", 0.05, NULL);

@@ -38,6 +38,22 @@ struct _ReformerModel
   ReformerParameter     *tied_bias; /* [V], of logits that come of the embedding's matrix, with `head` before it as projection [H, W]; NULL: not tied. Borrowed */
 };
 
+/* ---- reformer-model.c ---- */
+
+/* What rotations are drawn by: the configuration's hash_seed, or else the model's seed. */
+guint64    reformer_model_get_rotation_seed (ReformerModel *self);
+/* Other rotations, keyed by that seed and the number of a step, in all layers that have some. */
+void       reformer_model_redraw_rotations  (ReformerModel *self,
+                                             guint          step,
+                                             ReformerRun   *run);
+
+/* encode() without its result, which a watch looks at. */
+gboolean   reformer_model_watch             (ReformerModel       *self,
+                                             ReformerTensor      *tokens,
+                                             ReformerTensor      *mask,
+                                             const ReformerWatch *watch,
+                                             GError             **error);
+
 /* ---- model-layers.c ---- */
 
 /* Builds the layers where the configuration is valid and they are not built yet. Allocates nothing on the device. */

@@ -294,6 +294,30 @@ reset_rotations (ReformerModel *self,
     reformer_parameter_reset (buffers->pdata[i], run, (guint64) seed);
 }
 
+guint64
+reformer_model_get_rotation_seed (ReformerModel *self)
+{
+  const gint64 seed = reformer_config_get_hash_seed (self->config);
+
+  return seed != -1 ? (guint64) seed : self->seed;
+}
+
+void
+reformer_model_redraw_rotations (ReformerModel *self,
+                                 guint          step,
+                                 ReformerRun   *run)
+{
+  const guint64 seed = reformer_model_get_rotation_seed (self);
+  const guint32 counter[4] = { step, 0, 0, 0 }, key[2] = { (guint32) seed, (guint32) (seed >> 32) };
+  g_autoptr (GPtrArray) buffers = reformer_model_list_buffers (self);
+  guint32 words[4];
+
+  reformer_philox (counter, key, words);
+  for (guint i = 0; i < buffers->len && reformer_run_ok (run); i++)
+    if (reformer_parameter_has_rounds (buffers->pdata[i]))
+      reformer_parameter_redraw (buffers->pdata[i], run, words[0] | (guint64) words[1] << 32);
+}
+
 static gboolean
 give_values (ReformerModel  *self,
              void          (*start) (ReformerLayer *layer,
@@ -545,11 +569,12 @@ reformer_model_prepare (ReformerModel  *self,
 }
 
 static ReformerTensor *
-forward (ReformerModel   *self,
-         ReformerTensor  *tokens,
-         ReformerTensor  *mask,
-         gboolean         encode,
-         GError         **error)
+forward (ReformerModel        *self,
+         ReformerTensor       *tokens,
+         ReformerTensor       *mask,
+         gboolean              encode,
+         const ReformerWatch  *watch,
+         GError              **error)
 {
   g_autoptr (ReformerTape) tape = NULL;
   g_autoptr (ReformerTensor) output = NULL;
@@ -566,8 +591,21 @@ forward (ReformerModel   *self,
     }
   tape = reformer_model_new_tape (self, &input, FALSE, NULL);
   reformer_tape_set_record (tape, REFORMER_RECORD_NOTHING);
+  reformer_tape_set_watch (tape, watch);
   output = reformer_model_run_forward (self, &input, encode, tape);
   return reformer_tape_check (tape, error) ? g_steal_pointer (&output) : NULL;
+}
+
+gboolean
+reformer_model_watch (ReformerModel        *self,
+                      ReformerTensor       *tokens,
+                      ReformerTensor       *mask,
+                      const ReformerWatch  *watch,
+                      GError              **error)
+{
+  g_autoptr (ReformerTensor) output = forward (self, tokens, mask, TRUE, watch, error);
+
+  return output != NULL;
 }
 
 /**
@@ -592,7 +630,7 @@ reformer_model_forward (ReformerModel   *self,
   g_return_val_if_fail (REFORMER_IS_TENSOR (tokens), NULL);
   g_return_val_if_fail (mask == NULL || REFORMER_IS_TENSOR (mask), NULL);
 
-  return forward (self, tokens, mask, FALSE, error);
+  return forward (self, tokens, mask, FALSE, NULL, error);
 }
 
 /**
@@ -616,7 +654,7 @@ reformer_model_encode (ReformerModel   *self,
   g_return_val_if_fail (REFORMER_IS_TENSOR (tokens), NULL);
   g_return_val_if_fail (mask == NULL || REFORMER_IS_TENSOR (mask), NULL);
 
-  return forward (self, tokens, mask, TRUE, error);
+  return forward (self, tokens, mask, TRUE, NULL, error);
 }
 
 gboolean

@@ -21,6 +21,7 @@ typedef struct
   int      accumulation;
   double   max_gradient_norm;
   gboolean shuffle;
+  gboolean rehash;
   guint    total_steps;
   guint    evaluation_interval;
   guint    evaluation_samples;
@@ -44,6 +45,7 @@ enum
   REFORMER_TRAINER_ACCUMULATION,
   REFORMER_TRAINER_MAX_GRADIENT_NORM,
   REFORMER_TRAINER_SHUFFLE,
+  REFORMER_TRAINER_REHASH,
   REFORMER_TRAINER_TOTAL_STEPS,
   REFORMER_TRAINER_EVALUATION_INTERVAL,
   REFORMER_TRAINER_EVALUATION_SAMPLES,

@@ -32,6 +32,7 @@ static const Setting table[REFORMER_TRAINER_N_SETTINGS] = {
   SETTING (ACCUMULATION, "accumulation", accumulation, INT, 1, 65536, 1),
   SETTING (MAX_GRADIENT_NORM, "max-gradient-norm", max_gradient_norm, DOUBLE, 0, G_MAXDOUBLE, 1),
   SETTING (SHUFFLE, "shuffle", shuffle, BOOLEAN, FALSE, TRUE, TRUE),
+  SETTING (REHASH, "rehash", rehash, BOOLEAN, FALSE, TRUE, FALSE),
   SETTING (TOTAL_STEPS, "total-steps", total_steps, UINT, 0, G_MAXUINT, 0),
   SETTING (EVALUATION_INTERVAL, "evaluation-interval", evaluation_interval, UINT, 0, G_MAXUINT, 0),
   SETTING (EVALUATION_SAMPLES, "evaluation-samples", evaluation_samples, UINT, 0, G_MAXUINT, 0),
@@ -83,6 +84,12 @@ reformer_trainer_install_settings (GParamSpec **props)
    * ReformerTrainer:shuffle:
    *
    * Whether samples are read in a random order, another one in each pass through the data. The order is keyed by [property@Model:seed].
+   */
+  /**
+   * ReformerTrainer:rehash:
+   *
+   * Whether each step ends by drawing other rotations for the LSH layers, keyed by [property@Config:hash-seed] or [property@Model:seed], and by the number of the
+   * step. Evaluations and checkpoints after a step have those that the next step will use.
    */
   /**
    * ReformerTrainer:total-steps:
@@ -429,6 +436,23 @@ ACCESSORS (double, max_gradient_norm, MAX_GRADIENT_NORM, 0)
  * Sets whether samples are read in a random order, another one in each pass through the data. It counts from the next call on.
  */
 ACCESSORS (gboolean, shuffle, SHUFFLE, FALSE)
+
+/**
+ * reformer_trainer_get_rehash:
+ * @self: a trainer
+ *
+ * Gets whether each step ends by drawing other rotations for the LSH layers.
+ *
+ * Returns: whether each step ends by drawing other rotations for the LSH layers
+ */
+/**
+ * reformer_trainer_set_rehash:
+ * @self: a trainer
+ * @rehash: whether each step ends by drawing other rotations for the LSH layers
+ *
+ * Sets whether each step ends by drawing other rotations for the LSH layers. It counts from the next call on.
+ */
+ACCESSORS (gboolean, rehash, REHASH, FALSE)
 
 /**
  * reformer_trainer_get_total_steps:

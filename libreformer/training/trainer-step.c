@@ -160,6 +160,13 @@ update (ReformerTrainerJob        *job,
     reformer_home_enter (job->context, NULL);
   for (guint i = 0; i < job->parameters->len && done; i++)
     done = reformer_optimizer_update (job->optimizer, job->parameters->pdata[i], record->step, record->learning_rate, scale, error);
+  if (done && job->settings.rehash)
+    {
+      ReformerRun run = REFORMER_RUN_INIT (job->trainer->model->device, NULL);
+
+      reformer_model_redraw_rotations (job->trainer->model, record->step, &run);
+      done = reformer_run_finish (&run, error);
+    }
   if (job->context != NULL)
     reformer_home_enter (job->context, job->cancellable);
   return done;
