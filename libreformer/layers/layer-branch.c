@@ -120,6 +120,8 @@ reformer_layer_accumulate (ReformerLayer  *self,
   if (!reformer_run_ok (run))
     return;
   reformer_layer_reset (self, run, reformer_tape_get_seed (tape));
+  if (reformer_tape_leave_out (tape, self, reformer_layer_get_ablated (self)))
+    return;
   if (branch != NULL)
     branch->accumulate (self, x, target, tape);
   else
@@ -149,7 +151,7 @@ reformer_layer_accumulate_backward (ReformerLayer  *self,
   const ReformerBranch *branch = get_branch (self);
   const ReformerRecord record = reformer_tape_get_record (tape);
 
-  if (!reformer_run_ok (run))
+  if (!reformer_run_ok (run) || reformer_tape_is_left_out (tape, self))
     return;
   if (branch != NULL)
     branch->accumulate_backward (self, x, rebuild, dy, dx, tape);

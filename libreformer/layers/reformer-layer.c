@@ -35,6 +35,7 @@ typedef struct
   int             target;
   guint           number;
   gboolean        started;
+  gboolean        ablated;
   gboolean        fixed; /* settings can no longer be changed */
   char           *late;  /* what was set too late; taken by atomic exchange */
 } ReformerLayerPrivate;
@@ -44,6 +45,7 @@ enum
   PROP_0,
   PROP_DEVICE,
   PROP_TARGET,
+  PROP_ABLATED,
   PROP_FIXED,
   N_PROPS
 };
@@ -81,6 +83,9 @@ reformer_layer_get_property (GObject    *object,
     case PROP_TARGET:
       g_value_set_int (value, reformer_layer_get_target (self));
       break;
+    case PROP_ABLATED:
+      g_value_set_boolean (value, reformer_layer_get_ablated (self));
+      break;
     case PROP_FIXED:
       g_value_set_boolean (value, reformer_layer_get_fixed (self));
       break;
@@ -105,6 +110,9 @@ reformer_layer_set_property (GObject      *object,
       break;
     case PROP_TARGET:
       reformer_layer_set_target (self, g_value_get_int (value));
+      break;
+    case PROP_ABLATED:
+      reformer_layer_set_ablated (self, g_value_get_boolean (value));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -135,6 +143,13 @@ reformer_layer_class_init (ReformerLayerClass *klass)
    */
   props[PROP_TARGET] = g_param_spec_int ("target", NULL, NULL, 0, 1, 0, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
   /**
+   * ReformerLayer:ablated:
+   *
+   * Whether a [class@Stack] leaves the layer out: it adds nothing to its stream, in evaluation, in training and in generation, and the gradients of its parameters are 0. It
+   * can be changed between any two calls, and is not saved. A call of [method@Layer.forward] computes the layer all the same.
+   */
+  props[PROP_ABLATED] = g_param_spec_boolean ("ablated", NULL, NULL, FALSE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+  /**
    * ReformerLayer:fixed:
    *
    * Whether the layer has been used, or put into another one or a model. Until then the settings of the library's layers can be changed; what is set later changes
@@ -155,6 +170,46 @@ reformer_layer_init (ReformerLayer *self)
 }
 
 /* ---- Settings ---- */
+
+/**
+ * reformer_layer_get_ablated:
+ * @self: a layer
+ *
+ * Gets whether a stack leaves the layer out.
+ *
+ * Returns: whether a stack leaves the layer out
+ */
+gboolean
+reformer_layer_get_ablated (ReformerLayer *self)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  g_return_val_if_fail (REFORMER_IS_LAYER (self), FALSE);
+
+  return g_atomic_int_get (&priv->ablated);
+}
+
+/**
+ * reformer_layer_set_ablated:
+ * @self: a layer
+ * @ablated: whether a stack leaves the layer out
+ *
+ * Sets whether a stack leaves the layer out. It counts from the next pass on.
+ */
+void
+reformer_layer_set_ablated (ReformerLayer *self,
+                            gboolean       ablated)
+{
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
+
+  g_return_if_fail (REFORMER_IS_LAYER (self));
+
+  ablated = !!ablated;
+  if (reformer_layer_get_ablated (self) == ablated)
+    return;
+  g_atomic_int_set (&priv->ablated, ablated);
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_ABLATED]);
+}
 
 /**
  * reformer_layer_get_fixed:

@@ -69,6 +69,11 @@ REFORMER_AVAILABLE_IN_1_0
 void            reformer_layer_set_target        (ReformerLayer      *self,
                                                   int                 target);
 REFORMER_AVAILABLE_IN_1_0
+gboolean        reformer_layer_get_ablated       (ReformerLayer      *self);
+REFORMER_AVAILABLE_IN_1_0
+void            reformer_layer_set_ablated       (ReformerLayer      *self,
+                                                  gboolean            ablated);
+REFORMER_AVAILABLE_IN_1_0
 gboolean        reformer_layer_get_fixed         (ReformerLayer      *self);
 REFORMER_AVAILABLE_IN_1_0
 gboolean        reformer_layer_clear_gradients   (ReformerLayer      *self,

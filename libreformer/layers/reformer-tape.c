@@ -29,6 +29,8 @@ struct _ReformerTape
   GPtrArray      *saved; /* ReformerTensor or NULL */
   GArray         *marks; /* guint: depths */
   GHashTable     *packed; /* tape-products.c */
+  const ReformerWatch *watch;
+  GHashTable     *left_out; /* layers, only to compare; NULL: none */
   ReformerTensor *mask, *global_mask;
   ReformerGlobals *globals; /* of these; NULL: not known yet */
   int             planned_globals;
@@ -85,6 +87,7 @@ reformer_tape_finalize (GObject *object)
   g_ptr_array_unref (self->saved);
   g_array_unref (self->marks);
   g_hash_table_unref (self->packed);
+  g_clear_pointer (&self->left_out, g_hash_table_unref);
   g_clear_object (&self->device);
   G_OBJECT_CLASS (reformer_tape_parent_class)->finalize (object);
 }
@@ -672,6 +675,42 @@ ReformerTensor *
 reformer_tape_restore (ReformerTape *self)
 {
   return self->saved->len > 0 ? g_ptr_array_steal_index (self->saved, self->saved->len - 1) : NULL;
+}
+
+const ReformerWatch *
+reformer_tape_get_watch (ReformerTape *self)
+{
+  return self->watch;
+}
+
+void
+reformer_tape_set_watch (ReformerTape        *self,
+                         const ReformerWatch *watch)
+{
+  self->watch = watch;
+}
+
+gboolean
+reformer_tape_leave_out (ReformerTape *self,
+                         gpointer      layer,
+                         gboolean      out)
+{
+  if (self->record != REFORMER_RECORD_NOTHING && out)
+    {
+      if (self->left_out == NULL)
+        self->left_out = g_hash_table_new (NULL, NULL);
+      g_hash_table_add (self->left_out, layer);
+    }
+  else if (self->record != REFORMER_RECORD_NOTHING && self->left_out != NULL)
+    g_hash_table_remove (self->left_out, layer);
+  return out;
+}
+
+gboolean
+reformer_tape_is_left_out (ReformerTape *self,
+                           gpointer      layer)
+{
+  return self->left_out != NULL && g_hash_table_contains (self->left_out, layer);
 }
 
 void

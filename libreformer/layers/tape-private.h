@@ -30,6 +30,17 @@ gboolean        reformer_tape_check      (ReformerTape      *self,
 void            reformer_tape_save       (ReformerTape      *self,
                                           ReformerTensor    *tensor);
 ReformerTensor *reformer_tape_restore    (ReformerTape      *self);
+/* Notes whether the forward pass leaves a layer out, and returns it: the backward pass then does the same, whatever the layer's setting is by then. */
+gboolean        reformer_tape_leave_out  (ReformerTape      *self,
+                                          gpointer           layer,
+                                          gboolean           out);
+gboolean        reformer_tape_is_left_out (ReformerTape     *self,
+                                           gpointer          layer);
+/* Whom attention layers tell what they work with (attention-private.h); NULL: nobody. It must live as long as the pass. */
+typedef struct _ReformerWatch ReformerWatch;
+const ReformerWatch *reformer_tape_get_watch (ReformerTape        *self);
+void            reformer_tape_set_watch  (ReformerTape        *self,
+                                          const ReformerWatch *watch);
 /* Around a layer written elsewhere: notes how deep the tape is before its forward pass, and fails the run where it is not as deep after its backward pass. */
 void            reformer_tape_mark       (ReformerTape      *self);
 void            reformer_tape_check_mark (ReformerTape      *self,

@@ -29,6 +29,19 @@ copy_trainable (ReformerModel *from,
     reformer_parameter_set_trainable (b->pdata[i], reformer_parameter_get_trainable (a->pdata[i]));
 }
 
+static void
+copy_ablated (ReformerModel *from,
+              ReformerModel *to)
+{
+  for (guint i = 0; i < g_list_model_get_n_items (G_LIST_MODEL (from->stack)); i++)
+    {
+      g_autoptr (ReformerLayer) a = g_list_model_get_item (G_LIST_MODEL (from->stack), i);
+      g_autoptr (ReformerLayer) b = g_list_model_get_item (G_LIST_MODEL (to->stack), i);
+
+      reformer_layer_set_ablated (b, reformer_layer_get_ablated (a));
+    }
+}
+
 /* A model with other branches than its configuration names cannot be made again. */
 static gboolean
 check_branches (ReformerModel  *self,
@@ -122,6 +135,7 @@ plan (const ReformerPlanning *planning,
   twin->piece = self->piece;
   if (!reformer_model_build (twin, error) || !check_branches (self, twin, error))
     return NULL;
+  copy_ablated (self, twin);
   copy_trainable (self, twin);
   reformer_stack_set_keep (twin->stack, keep);
   tokens = new_tokens (planner, rows, length, error);
