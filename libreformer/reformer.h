@@ -40,6 +40,7 @@
 #include <libreformer/layers/reformer-window-attention.h>
 #include <libreformer/models/reformer-config.h>
 #include <libreformer/models/reformer-head.h>
+#include <libreformer/models/reformer-inspection.h>
 #include <libreformer/models/reformer-memory-plan.h>
 #include <libreformer/models/reformer-model.h>
 #include <libreformer/training/reformer-adafactor.h>

@@ -37,6 +37,16 @@ typedef struct
   gboolean        chosen;  /* the buckets are known already: a backward uses those of its forward */
 } ReformerAttentionPass;
 
+/* Looks on: `look` is called for each group of heads of each attention layer of a pass, in order, when its keys are ordered. */
+struct _ReformerWatch
+{
+  void (*look) (const ReformerWatch         *watch,
+                ReformerAttention           *self,
+                const ReformerAttentionPass *pass,
+                const ReformerAttentionArgs *args,
+                ReformerRun                 *run);
+};
+
 /* What tells the kinds of attention apart; a class's `kind`. */
 typedef struct
 {

@@ -10,7 +10,8 @@ let Reformer;
 
 // Those with properties; a class stands behind the one that it is derived from.
 const CLASSES = [
-    'Config', 'Dataset', 'TextDataset', 'LabelledDataset', 'MaskedDataset', 'Device', 'Generator', 'Layer', 'Attention', 'LocalAttention', 'LshAttention', 'WindowAttention', 'AxialPosition', 'Embedding', 'FeedForward',
+    'Config', 'Dataset', 'TextDataset', 'LabelledDataset', 'MaskedDataset', 'Device', 'Generator', 'Inspection', 'Layer', 'Attention', 'LocalAttention', 'LshAttention', 'WindowAttention',
+    'AxialPosition', 'Embedding', 'FeedForward',
     'LayerNorm', 'Linear', 'PositionTable', 'Stack', 'Model', 'Optimizer', 'Adafactor', 'AdamW', 'Sgd', 'Parameter', 'Sample', 'Schedule', 'Session', 'Tape', 'Trainer',
 ];
 
@@ -360,6 +361,10 @@ const TAKEN = {
     Embedding: {new: 'device, vocab_size:integer, hidden_size:integer'},
     FeedForward: {new: 'device, hidden_size:integer, feed_forward_size:integer'},
     FullAttention: {new: HEADS},
+    Inspection: {
+        run: 'tokens:tensor, mask:tensor', get_name: 'layer:integer', get_kind: 'layer:integer', get_buckets: 'layer:integer',
+        list_keys: 'layer:integer, row:integer, head:integer, position:integer, n_keys:integer', measure: 'layer:integer, n_queries:integer',
+    },
     Layer: {forward: 'input:tensor, tape', backward: 'gradient:tensor, tape'},
     LayerNorm: {new: 'device, size:integer'},
     Linear: {new: 'device, in_features:integer, out_features:integer, bias:boolean'},

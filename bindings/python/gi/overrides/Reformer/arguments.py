@@ -3,6 +3,7 @@
 
 from .arrays import DType, Reformer, Tensor, make_tensor
 
+Inspection = Reformer.Inspection
 Layer = Reformer.Layer
 Model = Reformer.Model
 Session = Reformer.Session
@@ -39,6 +40,7 @@ _model_compute_gradients = Model.compute_gradients
 _layer_forward = Layer.forward
 _layer_backward = Layer.backward
 _session_feed = Session.feed
+_inspection_run = Inspection.run
 _tape_push = Tape.push
 
 
@@ -72,6 +74,10 @@ def _feed(self, tokens, cancellable=None):
     return _session_feed(self, _for_model(self.get_model(), tokens, 'tokens'), cancellable)
 
 
+def _run(self, tokens, mask=None):
+    return _inspection_run(self, _for_model(self.get_model(), tokens, 'tokens'), _for_model(self.get_model(), mask, 'mask'))
+
+
 def _push(self, tensor):
     return _tape_push(self, for_tape(self, tensor, 'tensor'))
 
@@ -89,6 +95,7 @@ replace(Model, 'compute_gradients', _compute_gradients)
 replace(Layer, 'forward', _forward_layer)
 replace(Layer, 'backward', _backward_layer)
 replace(Session, 'feed', _feed)
+replace(Inspection, 'run', _run)
 replace(Tape, 'push', _push)
 
 
