@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "info-attention.h"
 #include "run-state.h"
 
 #include <string.h>
@@ -329,15 +330,32 @@ run (int    argc,
   g_autofree char *path = NULL;
   Weights weights = { 0 };
   Counts counts;
+  g_autofree char *text = NULL, *length = NULL, *queries = NULL, *device = NULL;
   GError *error = NULL;
-  gboolean json = FALSE;
+  gboolean json = FALSE, attention = FALSE;
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "print JSON, with the whole configuration", NULL },
+    { "attention", 0, 0, G_OPTION_ARG_NONE, &attention, "say what the attention layers do with a text", NULL },
+    { "text", 0, 0, G_OPTION_ARG_FILENAME, &text, "with --attention: the text", "FILE" },
+    { "length", 0, 0, G_OPTION_ARG_STRING, &length, "with --attention: how many tokens of it (4096)", "N" },
+    { "queries", 0, 0, G_OPTION_ARG_STRING, &queries, "with --attention: how many of them to measure with; 0: all (256)", "N" },
+    { "device", 0, 0, G_OPTION_ARG_STRING, &device, "with --attention: cpu, gpu, a number or part of a name (REFORMER_DEVICE)", "DEVICE" },
     G_OPTION_ENTRY_NULL,
   };
 
   if (!tool_parse (&tool_verb_info, entries, argc, argv, &arguments, 1, 1))
     return TOOL_USAGE;
+  if (attention || text != NULL || length != NULL || queries != NULL || device != NULL)
+    {
+      ToolInfoAttention options = { text, device, 0, 256, json };
+
+      if (!attention || text == NULL)
+        return tool_usage (&tool_verb_info, attention ? "--attention needs --text FILE" : "--text, --length, --queries and --device are for --attention");
+      if (!tool_parse_number (&tool_verb_info, "length", length, 1, G_MAXINT, &options.length) ||
+          !tool_parse_number (&tool_verb_info, "queries", queries, 0, G_MAXINT, &options.queries))
+        return TOOL_USAGE;
+      return tool_info_attention (arguments[0], &options);
+    }
   path = g_filename_display_name (arguments[0]);
   model = load (arguments[0], &weights, &error);
   if (model != NULL)
@@ -368,7 +386,12 @@ const ToolVerb tool_verb_info = {
   "their numbers are not read, and no OpenCL device is needed. Where reformer train made it, the\n"
   "run is told too.\n"
   "\n"
-  "Example:\n"
-  "  reformer info models/book",
+  "With --attention the model reads the beginning of --text. For each head: how many buckets have\n"
+  "tokens, the most tokens in one, how much of the exact attention the layer's windows cover, and\n"
+  "how far it is from a token to what it attends to. The two last are means over some tokens.\n"
+  "\n"
+  "Examples:\n"
+  "  reformer info models/book\n"
+  "  reformer info models/book --attention --text book.txt",
   run,
 };

@@ -126,6 +126,23 @@ def test_info():
     assert result.json()['run'] is None
 
 
+def test_info_attention():
+    lines = fine('info', 'model', '--attention', '--text', 'book.txt', '--length', '200', '--queries', '50').out.decode().splitlines()
+    assert lines[0].endswith('book.txt, the first 200 tokens') and '50 tokens, drawn' in lines[1], lines
+    assert lines[2].split() == ['layer', 'kind', 'head', 'rounds', 'buckets', 'largest', 'coverage', 'distance'], lines
+    seen = fine('info', 'model', '--attention', '--text', 'book.txt', '--length', '200', '--queries', '0', '--json').json()
+    assert seen['tokens'] == seen['queries'] == 200, seen
+    config = load('model', 'config.json')
+    assert [layer['kind'] for layer in seen['layers']] == config['attn_layers'], seen
+    for layer in seen['layers']:
+        assert len(layer['heads']) == config['num_attention_heads'], layer
+        for head in layer['heads']:
+            assert 0 < head['coverage'] <= 1 + 1e-12 and 0 <= head['distance'] < 200, head
+            hashed = layer['kind'] == 'lsh'
+            assert head['rounds'] == (config['num_hashes'] if hashed else 0) and (1 <= head['buckets'] and 1 <= head['largest'] <= 200 if hashed else head['largest'] == 0), head
+    assert len(lines) == 3 + sum(len(layer['heads']) for layer in seen['layers']), lines
+
+
 def test_without_run():
     """A folder without what train writes: the tokenizer of bytes where the vocabulary is theirs."""
     os.unlink(path('bare/reformer-run.json'))

@@ -109,6 +109,16 @@ LINES = [
     (['evaluate', 'broken', *DATA, '--quiet'], 1, ['the loss is not finite', 'broken']),
     (['evaluate', 'edited'], 1, ['/edited.txt is not what the run in ', '--data FILE evaluates it anyway']),
     (['evaluate', 'all', '--length', '64'], 1, ['held no data out', '--data is wanted']),
+    # info
+    (['info', 'model', '--attention'], 2, ['--attention needs --text FILE']),
+    (['info', 'model', '--text', 'book.txt'], 2, ['are for --attention']),
+    (['info', 'model', '--attention', '--text', 'book.txt', '--length', '0'], 2, ['--length is "0"', 'from 1']),
+    (['info', 'model', '--attention', '--text', 'book.txt', '--queries', 'all'], 2, ['--queries is "all"']),
+    (['info', 'model', '--attention', '--text', 'book.txt', '--length', '100000'], 1, ['--length is 100000', 'positions for 65536']),
+    (['info', 'model', '--attention', '--text', 'nowhere.txt'], 1, ['nowhere.txt', 'No such file']),
+    (['info', 'model', '--attention', '--text', 'empty.txt'], 1, ['empty.txt']),
+    (['info', 'nowhere', '--attention', '--text', 'book.txt'], 1, ['nowhere']),
+    (['info', 'words', '--attention', '--text', 'book.txt'], 1, ['40 ids', 'does not name a tokenizer']),
     # generate
     (['generate', 'model'], 2, ['--prompt is missing']),
     (['generate', 'model', '--prompt', 'a', '--max-tokens', '-1'], 2, ['--max-tokens is "-1"']),
