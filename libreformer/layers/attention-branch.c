@@ -348,6 +348,16 @@ project (Work  *work,
     }
 }
 
+static void
+show_watch (Work                        *work,
+            const ReformerAttentionArgs *args)
+{
+  const ReformerWatch *watch = reformer_tape_get_watch (work->tape);
+
+  if (watch != NULL && reformer_run_ok (work->run))
+    watch->look (watch, work->self, &work->pass, args, work->run);
+}
+
 /* The group's attention, from x to out. */
 static void
 group_forward (Work  *work,
@@ -362,8 +372,7 @@ group_forward (Work  *work,
   args = args_of (work, group, 0);
   if (kind->order != NULL)
     group->order = kind->order (work->self, &work->pass, &args, work->tape);
-  if (reformer_tape_get_watch (work->tape) != NULL && reformer_run_ok (work->run))
-    reformer_tape_get_watch (work->tape)->look (reformer_tape_get_watch (work->tape), work->self, &work->pass, &args, work->run);
+  show_watch (work, &args);
   group->out = group_array (work, group);
   group->stats = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 3, (gint64) group->heads, (gint64) work->N, (gint64) 2);
   if (reformer_run_ok (work->run))
