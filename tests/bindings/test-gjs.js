@@ -114,6 +114,24 @@ run('gjs', {
         check([...model.get_stack()].length === 8 && [...model.get_parameters()].length === 53 && [...new Reformer.DeviceList()].length > 0, 'lengths');
     },
 
+    'inspection'() {
+        const inspection = new Reformer.Inspection({model});
+        inspection.run(ids, null);
+        const kinds = model.get_config().attnLayers, layer = kinds.indexOf('lsh');
+        same(kinds.map((_, i) => inspection.get_kind(i)), kinds);
+        const heads = inspection.measure(layer, 0).recursiveUnpack();
+        check(heads.length === 2 && heads.every(head => head.coverage > 0 && head.queries === 64), JSON.stringify(heads));
+        same(inspection.get_buckets(layer).get_shape(), [1, heads.length, heads[0].rounds, 64]);
+        const keys = inspection.list_keys(layer, 0, 0, 40, 3).deepUnpack();
+        check(keys.length <= 3 && keys.every(([token, round, weight]) => token <= 40 && round >= 0 && weight > 0), `${keys}`);
+        throws(['layer of measure() of Inspection', '1.5'], () => inspection.measure(1.5, 0));
+        const branch = [...model.get_stack()][2 * layer], before = model.compute_loss(ids, null, ids);
+        branch.ablated = true;
+        check(model.compute_loss(ids, null, ids) !== before, 'nothing was left out');
+        branch.ablated = false;
+        check(model.compute_loss(ids, null, ids) === before, 'something is still left out');
+    },
+
     'promises'() {
         const [, bytes] = GLib.file_get_contents(GLib.getenv('REFORMER_GIR'));
         let name = null, pairs = 0;

@@ -106,6 +106,25 @@ def test_arrays_everywhere():
     assert sample.mask.get_data() == b'\1\0' and numpy.frombuffer(sample.labels.get_data(), 'i4').tolist() == [3, -100]
 
 
+def test_inspection():
+    model = load()
+    inspection = Reformer.Inspection(model=model)
+    inspection.run([[i * 7 % 40 for i in range(64)]])
+    kinds = model.get_config().attn_layers
+    assert [inspection.get_kind(i) for i in range(inspection.get_n_layers())] == kinds
+    layer = kinds.index('lsh')
+    heads = inspection.measure(layer, 0).unpack()
+    assert numpy.asarray(inspection.get_buckets(layer)).shape == (1, len(heads), heads[0]['rounds'], 64)
+    assert all(0 < head['coverage'] <= 1 + 1e-12 and head['queries'] == 64 for head in heads)
+    keys = inspection.list_keys(layer, 0, 0, 40, 3).unpack()
+    assert [len(key) for key in keys] == [3] * len(keys) and keys == sorted(keys, key=lambda key: -key[2])
+    raises(TypeError, ['Inspection.measure', '1.5'], inspection.measure, 1.5, 0)
+    branch = model.stack[2 * layer]
+    before = model.compute_loss([[1, 2, 3, 4] * 16], None, [[1, 2, 3, 4] * 16])
+    branch.ablated = True
+    assert model.compute_loss([[1, 2, 3, 4] * 16], None, [[1, 2, 3, 4] * 16]) != before and branch.ablated
+
+
 # ---- await ----
 
 

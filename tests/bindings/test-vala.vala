@@ -216,6 +216,27 @@ void add_right () {
         var output = load ().forward (ids (), null);
         check (output.get_shape ().length == 3 && output.get_shape ()[2] == 40 && output.n_elements == 64 * 40, output.to_string ());
     });
+    add ("inspection", () => {
+        var model = load ();
+        var inspection = new Reformer.Inspection (model);
+        inspection.run (ids (), null);
+        check (inspection.get_n_layers () == model.get_config ().attn_layers.length, "%u layers".printf (inspection.get_n_layers ()));
+        for (uint layer = 0; layer < inspection.get_n_layers (); layer++) {
+            check (inspection.get_kind (layer) == model.get_config ().attn_layers[layer], inspection.get_kind (layer));
+            var head = inspection.measure (layer, 0).get_child_value (1);
+            double coverage = 0;
+            check (head.lookup ("coverage", "d", out coverage) && coverage > 0, head.print (false));
+            int token = -1, round = -1;
+            double weight = 0;
+            inspection.list_keys (layer, 0, 0, 40, 1).get_child (0, "(iid)", out token, out round, out weight);
+            check (token >= 0 && token <= 40 && weight > 0, "%d %d %g".printf (token, round, weight));
+        }
+        fails ({ "layer: 9", "wanted 0 to" }, () => { inspection.get_buckets (9); });
+        var branch = model.stack[2];
+        double before = model.compute_loss (ids (), null, ids ());
+        branch.ablated = true;
+        check (model.compute_loss (ids (), null, ids ()) != before && branch.ablated, "left out");
+    });
     add ("data", () => {
         var words = new Words ();
         check (words.encode_text ("a bb ccc").length == 3 && words.decode_text ({ 1 }) == "x", "words");
