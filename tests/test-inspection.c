@@ -159,6 +159,15 @@ typedef struct
   guint8 *kept;
 } Matrix;
 
+/* The weight that a key which is seen n times has together; one that is not seen may have any score. */
+static double
+weigh (int    n,
+       double score,
+       double most)
+{
+  return n > 0 ? n * exp (score - most) : 0;
+}
+
 /* How often query i has key j, of the key's round s, in its window in round r. */
 static int
 times_seen (const Case   *c,
@@ -226,7 +235,7 @@ check_query (const Case         *c,
   for (int r = 0; r < rounds; r++)
     for (int s = 0; s < rounds; s++)
       for (int j = 0; j < T; j++)
-        all += times_seen (c, m, i, j, r, s) * exp (m->scores[i * T + j] - most);
+        all += weigh (times_seen (c, m, i, j, r, s), m->scores[i * T + j], most);
   for (int j = 0; j < T; j++)
     {
       const double share = exp (m->scores[i * T + j] - most_exact);
@@ -237,7 +246,7 @@ check_query (const Case         *c,
           double wanted = 0;
 
           for (int s = 0; s < rounds; s++)
-            wanted += times_seen (c, m, i, j, r, s) * exp (m->scores[i * T + j] - most) / all;
+            wanted += weigh (times_seen (c, m, i, j, r, s), m->scores[i * T + j], most) / all;
           for (int s = 0; s < rounds; s++)
             covered |= times_seen (c, m, i, j, r, s) > 0;
           g_assert_cmpfloat_with_epsilon (found[r * T + j], wanted, 1e-4);
