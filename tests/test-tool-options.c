@@ -24,7 +24,7 @@ static const Class classes[] = {
   { "train", "schedule", reformer_schedule_get_type, "" },
   { "train", NULL, reformer_text_dataset_get_type, "" },
   { "train", NULL, reformer_model_get_type, "training sequence" }, /* state, not settings */
-  { "train", NULL, reformer_stack_get_type, "streams target" },    /* the model makes its stack */
+  { "train", NULL, reformer_stack_get_type, "streams target ablated" },    /* the model makes its stack */
   { "generate", NULL, reformer_generator_get_type, "" },
 };
 

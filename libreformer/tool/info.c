@@ -390,7 +390,7 @@ const ToolVerb tool_verb_info = {
   "tokens, the most tokens in one, how much of the exact attention the layer's windows cover, and\n"
   "how far it is from a token to what it attends to. The two last are means over some tokens.\n"
   "\n"
-  "Examples:\n"
+  "Example:\n"
   "  reformer info models/book\n"
   "  reformer info models/book --attention --text book.txt",
   run,

@@ -107,7 +107,7 @@ def test_arrays_everywhere():
 
 
 def test_inspection():
-    model = load()
+    model = load('mixed')
     inspection = Reformer.Inspection(model=model)
     inspection.run([[i * 7 % 40 for i in range(64)]])
     kinds = model.get_config().attn_layers
