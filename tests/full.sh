@@ -16,6 +16,9 @@ $peers tests/fuzz/safetensors-differential.py build/tests/safetensors-driver --f
 echo "== SentencePiece models beside sentencepiece"
 $peers tests/fuzz/sentencepiece-differential.py build/tests/sentencepiece-driver || failed=1
 
+echo "== metrics of evaluations beside scikit-learn"
+meson devenv -C build /usr/bin/python3 "$PWD/tests/results/metrics.py" "$peers" || failed=1
+
 # valgrind's processor has no AVX-512, and says so: PoCL and the library then take kernels for AVX2. What takes it too long, bounds a time, or looks at how a fork ends is left out.
 echo "== valgrind"
 if command -v valgrind > /dev/null; then

@@ -73,6 +73,8 @@ reformer_head_spans_loss (ReformerModel   *self,
     }
   if (!reformer_run_ok (run))
     return;
+  if (input->sight != NULL)
+    g_set_object (&input->sight->outputs, outputs);
   reformer_span_scores (run, reformer_span (outputs), reformer_span (input->mask), reformer_span (stats), input->B, input->T0, input->T);
   if (!reformer_device_is_planner (run->device))
     join_scores (input, outputs, stats, values, sums, run);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "compute/device-private.h"
+#include "ops/choice.h"
 #include "ops/elementwise.h"
 #include "ops/loss.h"
 
@@ -140,6 +141,29 @@ reformer_head_piece_clear (ReformerHeadPiece *piece)
   g_clear_object (&piece->dz);
 }
 
+/* What metrics want of rows of outputs, before gradients take their place. */
+static void
+look (ReformerModel *self,
+      ReformerInput *input,
+      gboolean       classes,
+      ReformerSpan   outputs,
+      gsize          first,
+      gsize          count,
+      ReformerRun   *run)
+{
+  const int width = reformer_head_get_width (self);
+  ReformerTensor **seen = &input->sight->outputs;
+
+  if (*seen == NULL)
+    *seen = reformer_run_new (run, classes ? REFORMER_DTYPE_INT32 : REFORMER_DTYPE_FLOAT32, 1, (gint64) reformer_tensor_get_n_elements (input->labels));
+  if (*seen == NULL)
+    return;
+  if (classes)
+    reformer_choose (run, outputs, width, reformer_at (*seen, first), count, width);
+  else
+    reformer_run_copy (run, outputs, reformer_at (*seen, first * (gsize) width), count * (gsize) width);
+}
+
 void
 reformer_head_rows_loss (ReformerModel *self,
                          ReformerInput *input,
@@ -155,6 +179,8 @@ reformer_head_rows_loss (ReformerModel *self,
   ReformerLabelForm form;
 
   reformer_model_get_label_form (self, &form);
+  if (input->sight != NULL)
+    look (self, input, form.kind == REFORMER_LABELS_CLASSES, outputs, first, count, run);
   if (form.kind == REFORMER_LABELS_CLASSES)
     reformer_cross_entropy (run, outputs, width, reformer_at (input->labels, first), reformer_span (input->weights), losses, count, width, scale);
   else

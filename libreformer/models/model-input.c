@@ -14,6 +14,14 @@ reformer_input_clear (ReformerInput *input)
   g_clear_object (&input->weights);
 }
 
+void
+reformer_model_sight_clear (ReformerModelSight *sight)
+{
+  g_clear_object (&sight->outputs);
+  g_clear_object (&sight->labels);
+  g_clear_object (&sight->mask);
+}
+
 static gint64
 lcm (gint64 a,
      gint64 b)

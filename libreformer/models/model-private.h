@@ -71,6 +71,18 @@ void       reformer_model_set_buckets     (ReformerModel  *self,
 
 /* ---- model-input.c ---- */
 
+/* What a head said beside its loss, for metrics; to be cleared. */
+typedef struct
+{
+  ReformerTensor *outputs; /* int32, the likeliest class of each label, where labels are classes; else float32: what the head gives, for padded tokens too */
+  ReformerTensor *labels;  /* as ReformerInput has them: for spans [B, 2], else as many as outputs */
+  ReformerTensor *mask;    /* uint8 [B, T]; NULL: nothing is masked */
+} ReformerModelSight;
+
+void     reformer_model_sight_clear (ReformerModelSight *sight);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ReformerModelSight, reformer_model_sight_clear)
+
 /* Tokens, mask and labels as the layers want them: padded on the right to a length that all chunks fit, masked there. */
 typedef struct
 {
@@ -83,6 +95,7 @@ typedef struct
   ReformerTensor *weights; /* float32 [classes]; NULL: all 1 */
   ReformerTargets targets; /* among the labels */
   ReformerTargets total;   /* what the gradients are a mean over */
+  ReformerModelSight *sight; /* what metrics want; NULL: nothing */
 } ReformerInput;
 
 void     reformer_input_clear     (ReformerInput   *input);
@@ -193,6 +206,7 @@ typedef struct
   gboolean         add;     /* the gradients are added to those of the passes before */
   double           sums[2]; /* comes back: the sums of the losses, as reformer_targets_mean() takes them */
   ReformerTargets  targets; /*   and over what */
+  ReformerModelSight *sight;  /* comes back too, where it is wanted; of a pass without gradients */
 } ReformerModelPass;
 
 /* As compute_gradients() and compute_loss(); these are made of it. A pass that fails leaves the model's sequence and keep as they were. */

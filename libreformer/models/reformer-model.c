@@ -667,7 +667,7 @@ reformer_model_run_pass (ReformerModel      *self,
                          GError            **error)
 {
   g_autoptr (ReformerTape) tape = NULL;
-  g_auto (ReformerInput) input = { .total = pass->total };
+  g_auto (ReformerInput) input = { .total = pass->total, .sight = pass->sight };
   ReformerRun run;
   ReformerKeep before;
 
@@ -689,6 +689,11 @@ reformer_model_run_pass (ReformerModel      *self,
   pass->sums[0] = pass->sums[1] = 0;
   reformer_model_run_loss (self, &input, gradients, pass->sums, tape);
   pass->targets = input.targets;
+  if (pass->sight != NULL)
+    {
+      g_set_object (&pass->sight->labels, input.labels);
+      g_set_object (&pass->sight->mask, input.mask);
+    }
   if (!reformer_tape_check (tape, error))
     {
       reformer_stack_set_keep (self->stack, before); /* auto is settled by a step that was taken */

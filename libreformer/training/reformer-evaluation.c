@@ -8,6 +8,15 @@
  *
  * How well a model predicts a data set: what [method@Trainer.evaluate] and the evaluations during training find.
  *
+ * Beside the loss there are metrics, which depend on the model's head ([enum@Head]); one that does not fit is NaN:
+ *
+ * - language: bits, bits per byte, perplexity, accuracy
+ * - masked language: bits, perplexity, accuracy
+ * - classification, tokens: accuracy, macro F1, Matthews
+ * - several labels: accuracy, macro F1, exact match
+ * - regression, values: mean squared error, mean absolute error
+ * - spans: exact match
+ *
  * ```python
  * evaluation = trainer.evaluate(None, None)
  * print("%.2f bits a token in %d samples" % (evaluation.props.bits, evaluation.props.samples))
@@ -28,6 +37,13 @@ enum
   PROP_LOSS,
   PROP_BITS,
   PROP_PERPLEXITY,
+  PROP_BITS_PER_BYTE,
+  PROP_ACCURACY,
+  PROP_MACRO_F1,
+  PROP_MATTHEWS,
+  PROP_MEAN_SQUARED_ERROR,
+  PROP_MEAN_ABSOLUTE_ERROR,
+  PROP_EXACT_MATCH,
   PROP_TARGETS,
   PROP_SAMPLES,
   PROP_SECONDS,
@@ -56,10 +72,31 @@ reformer_evaluation_get_property (GObject    *object,
       g_value_set_double (value, self->data.loss);
       break;
     case PROP_BITS:
-      g_value_set_double (value, reformer_evaluation_get_bits (self));
+      g_value_set_double (value, self->data.metrics.bits);
       break;
     case PROP_PERPLEXITY:
-      g_value_set_double (value, reformer_evaluation_get_perplexity (self));
+      g_value_set_double (value, self->data.metrics.perplexity);
+      break;
+    case PROP_BITS_PER_BYTE:
+      g_value_set_double (value, self->data.metrics.bits_per_byte);
+      break;
+    case PROP_ACCURACY:
+      g_value_set_double (value, self->data.metrics.accuracy);
+      break;
+    case PROP_MACRO_F1:
+      g_value_set_double (value, self->data.metrics.macro_f1);
+      break;
+    case PROP_MATTHEWS:
+      g_value_set_double (value, self->data.metrics.matthews);
+      break;
+    case PROP_MEAN_SQUARED_ERROR:
+      g_value_set_double (value, self->data.metrics.mean_squared_error);
+      break;
+    case PROP_MEAN_ABSOLUTE_ERROR:
+      g_value_set_double (value, self->data.metrics.mean_absolute_error);
+      break;
+    case PROP_EXACT_MATCH:
+      g_value_set_double (value, self->data.metrics.exact_match);
       break;
     case PROP_TARGETS:
       g_value_set_int64 (value, self->data.targets);
@@ -95,21 +132,69 @@ reformer_evaluation_class_init (ReformerEvaluationClass *klass)
   /**
    * ReformerEvaluation:loss:
    *
-   * The mean loss over all targets, in nats.
+   * The mean loss over all targets: that of the model's head, in nats for heads that give probabilities.
    */
   props[PROP_LOSS] = g_param_spec_double ("loss", NULL, NULL, -G_MAXDOUBLE, G_MAXDOUBLE, 0, flags);
   /**
    * ReformerEvaluation:bits:
    *
-   * The same loss in bits per target: for a byte model, how many bits it would compress a byte to.
+   * The loss in bits per target (%REFORMER_HEAD_LANGUAGE, %REFORMER_HEAD_MASKED_LANGUAGE); NaN with another head.
    */
   props[PROP_BITS] = g_param_spec_double ("bits", NULL, NULL, -G_MAXDOUBLE, G_MAXDOUBLE, 0, flags);
   /**
    * ReformerEvaluation:perplexity:
    *
-   * The exponential of the loss.
+   * The exponential of the loss (%REFORMER_HEAD_LANGUAGE, %REFORMER_HEAD_MASKED_LANGUAGE); NaN with another head.
    */
   props[PROP_PERPLEXITY] = g_param_spec_double ("perplexity", NULL, NULL, 0, G_MAXDOUBLE, 0, flags);
+  /**
+   * ReformerEvaluation:bits-per-byte:
+   *
+   * How many bits a byte of the text would be compressed to: the loss of all targets in bits, divided by the bytes that they stand for
+   * (%REFORMER_HEAD_LANGUAGE). Unlike [property@Evaluation:bits] it compares models with different tokenizers. NaN with another head, and where
+   * [property@Dataset:tokenizer] is not there or cannot decode the ids.
+   */
+  props[PROP_BITS_PER_BYTE] = g_param_spec_double ("bits-per-byte", NULL, NULL, -G_MAXDOUBLE, G_MAXDOUBLE, 0, flags);
+  /**
+   * ReformerEvaluation:accuracy:
+   *
+   * The share of targets for which the right class was the likeliest (%REFORMER_HEAD_LANGUAGE, %REFORMER_HEAD_MASKED_LANGUAGE, %REFORMER_HEAD_CLASSIFICATION,
+   * %REFORMER_HEAD_TOKENS); of several labels, of all decisions for or against one (%REFORMER_HEAD_MULTI_LABEL). NaN with another head.
+   */
+  props[PROP_ACCURACY] = g_param_spec_double ("accuracy", NULL, NULL, 0, 1, 0, flags);
+  /**
+   * ReformerEvaluation:macro-f1:
+   *
+   * The mean of the F1 of all classes that were wanted or chosen at least once (%REFORMER_HEAD_CLASSIFICATION, %REFORMER_HEAD_TOKENS), or of all labels
+   * (%REFORMER_HEAD_MULTI_LABEL), where a label that was neither has 0. NaN with another head.
+   */
+  props[PROP_MACRO_F1] = g_param_spec_double ("macro-f1", NULL, NULL, 0, 1, 0, flags);
+  /**
+   * ReformerEvaluation:matthews:
+   *
+   * Matthews' correlation coefficient, for any number of classes: 1 if all is right, about 0 for guesses, 0 where only one class was wanted or only one chosen
+   * (%REFORMER_HEAD_CLASSIFICATION, %REFORMER_HEAD_TOKENS; Gorodkin, 2004). NaN with another head.
+   */
+  props[PROP_MATTHEWS] = g_param_spec_double ("matthews", NULL, NULL, -1, 1, 0, flags);
+  /**
+   * ReformerEvaluation:mean-squared-error:
+   *
+   * The mean of the squares of what the numbers are off by (%REFORMER_HEAD_REGRESSION, %REFORMER_HEAD_VALUES). NaN with another head.
+   */
+  props[PROP_MEAN_SQUARED_ERROR] = g_param_spec_double ("mean-squared-error", NULL, NULL, 0, G_MAXDOUBLE, 0, flags);
+  /**
+   * ReformerEvaluation:mean-absolute-error:
+   *
+   * The mean of what the numbers are off by, without signs (%REFORMER_HEAD_REGRESSION, %REFORMER_HEAD_VALUES). NaN with another head.
+   */
+  props[PROP_MEAN_ABSOLUTE_ERROR] = g_param_spec_double ("mean-absolute-error", NULL, NULL, 0, G_MAXDOUBLE, 0, flags);
+  /**
+   * ReformerEvaluation:exact-match:
+   *
+   * The share of sequences of which all is right: both ends of the answer (%REFORMER_HEAD_SPANS), or all labels (%REFORMER_HEAD_MULTI_LABEL). The answer is the span that
+   * ends where it begins or later, in the text, with the greatest sum of both logits. NaN with another head, and where no sequence has an answer.
+   */
+  props[PROP_EXACT_MATCH] = g_param_spec_double ("exact-match", NULL, NULL, 0, 1, 0, flags);
   /**
    * ReformerEvaluation:targets:
    *
@@ -173,7 +258,7 @@ reformer_evaluation_get_step (ReformerEvaluation *self)
  *
  * Gets the mean loss over all targets.
  *
- * Returns: the loss in nats
+ * Returns: the loss
  */
 double
 reformer_evaluation_get_loss (ReformerEvaluation *self)
@@ -187,16 +272,16 @@ reformer_evaluation_get_loss (ReformerEvaluation *self)
  * reformer_evaluation_get_bits:
  * @self: an evaluation
  *
- * Gets the mean loss in bits: for a byte model, how many bits it would compress a byte to.
+ * Gets the mean loss in bits.
  *
- * Returns: the loss divided by ln 2
+ * Returns: the loss divided by ln 2, or NaN where the head gives no tokens
  */
 double
 reformer_evaluation_get_bits (ReformerEvaluation *self)
 {
   g_return_val_if_fail (REFORMER_IS_EVALUATION (self), NAN);
 
-  return self->data.loss / G_LN2;
+  return self->data.metrics.bits;
 }
 
 /**
@@ -205,14 +290,126 @@ reformer_evaluation_get_bits (ReformerEvaluation *self)
  *
  * Gets the exponential of the loss.
  *
- * Returns: the perplexity
+ * Returns: the perplexity, or NaN where the head gives no tokens
  */
 double
 reformer_evaluation_get_perplexity (ReformerEvaluation *self)
 {
   g_return_val_if_fail (REFORMER_IS_EVALUATION (self), NAN);
 
-  return exp (self->data.loss);
+  return self->data.metrics.perplexity;
+}
+
+/**
+ * reformer_evaluation_get_bits_per_byte:
+ * @self: an evaluation
+ *
+ * Gets how many bits a byte of text would be compressed to.
+ *
+ * Returns: the bits per byte, or NaN where there is none; see [property@Evaluation:bits-per-byte]
+ */
+double
+reformer_evaluation_get_bits_per_byte (ReformerEvaluation *self)
+{
+  g_return_val_if_fail (REFORMER_IS_EVALUATION (self), NAN);
+
+  return self->data.metrics.bits_per_byte;
+}
+
+/**
+ * reformer_evaluation_get_accuracy:
+ * @self: an evaluation
+ *
+ * Gets the share of targets for which the right class was the likeliest.
+ *
+ * Returns: the accuracy, or NaN where there is none; see [property@Evaluation:accuracy]
+ */
+double
+reformer_evaluation_get_accuracy (ReformerEvaluation *self)
+{
+  g_return_val_if_fail (REFORMER_IS_EVALUATION (self), NAN);
+
+  return self->data.metrics.accuracy;
+}
+
+/**
+ * reformer_evaluation_get_macro_f1:
+ * @self: an evaluation
+ *
+ * Gets the mean of the F1 of all classes.
+ *
+ * Returns: the macro F1, or NaN where there is none; see [property@Evaluation:macro-f1]
+ */
+double
+reformer_evaluation_get_macro_f1 (ReformerEvaluation *self)
+{
+  g_return_val_if_fail (REFORMER_IS_EVALUATION (self), NAN);
+
+  return self->data.metrics.macro_f1;
+}
+
+/**
+ * reformer_evaluation_get_matthews:
+ * @self: an evaluation
+ *
+ * Gets Matthews' correlation coefficient.
+ *
+ * Returns: the coefficient, or NaN where there is none; see [property@Evaluation:matthews]
+ */
+double
+reformer_evaluation_get_matthews (ReformerEvaluation *self)
+{
+  g_return_val_if_fail (REFORMER_IS_EVALUATION (self), NAN);
+
+  return self->data.metrics.matthews;
+}
+
+/**
+ * reformer_evaluation_get_mean_squared_error:
+ * @self: an evaluation
+ *
+ * Gets the mean of the squares of what the numbers are off by.
+ *
+ * Returns: the mean squared error, or NaN where there is none; see [property@Evaluation:mean-squared-error]
+ */
+double
+reformer_evaluation_get_mean_squared_error (ReformerEvaluation *self)
+{
+  g_return_val_if_fail (REFORMER_IS_EVALUATION (self), NAN);
+
+  return self->data.metrics.mean_squared_error;
+}
+
+/**
+ * reformer_evaluation_get_mean_absolute_error:
+ * @self: an evaluation
+ *
+ * Gets the mean of what the numbers are off by, without signs.
+ *
+ * Returns: the mean absolute error, or NaN where there is none; see [property@Evaluation:mean-absolute-error]
+ */
+double
+reformer_evaluation_get_mean_absolute_error (ReformerEvaluation *self)
+{
+  g_return_val_if_fail (REFORMER_IS_EVALUATION (self), NAN);
+
+  return self->data.metrics.mean_absolute_error;
+}
+
+/**
+ * reformer_evaluation_get_exact_match:
+ * @self: an evaluation
+ *
+ * Gets the share of sequences of which all is right.
+ *
+ * Returns: the exact match, or NaN where there is none; see [property@Evaluation:exact-match]
+ */
+double
+reformer_evaluation_get_exact_match (ReformerEvaluation *self)
+{
+  g_return_val_if_fail (REFORMER_IS_EVALUATION (self), NAN);
+
+  return self->data.metrics.exact_match;
 }
 
 /**

@@ -16,20 +16,34 @@ REFORMER_AVAILABLE_IN_1_0
 G_DECLARE_FINAL_TYPE (ReformerEvaluation, reformer_evaluation, REFORMER, EVALUATION, GObject)
 
 REFORMER_AVAILABLE_IN_1_0
-guint    reformer_evaluation_get_step       (ReformerEvaluation *self);
+guint    reformer_evaluation_get_step                (ReformerEvaluation *self);
 REFORMER_AVAILABLE_IN_1_0
-double   reformer_evaluation_get_loss       (ReformerEvaluation *self);
+double   reformer_evaluation_get_loss                (ReformerEvaluation *self);
 REFORMER_AVAILABLE_IN_1_0
-double   reformer_evaluation_get_bits       (ReformerEvaluation *self);
+double   reformer_evaluation_get_bits                (ReformerEvaluation *self);
 REFORMER_AVAILABLE_IN_1_0
-double   reformer_evaluation_get_perplexity (ReformerEvaluation *self);
+double   reformer_evaluation_get_perplexity          (ReformerEvaluation *self);
 REFORMER_AVAILABLE_IN_1_0
-gint64   reformer_evaluation_get_targets    (ReformerEvaluation *self);
+double   reformer_evaluation_get_bits_per_byte       (ReformerEvaluation *self);
 REFORMER_AVAILABLE_IN_1_0
-gint64   reformer_evaluation_get_samples    (ReformerEvaluation *self);
+double   reformer_evaluation_get_accuracy            (ReformerEvaluation *self);
 REFORMER_AVAILABLE_IN_1_0
-double   reformer_evaluation_get_seconds    (ReformerEvaluation *self);
+double   reformer_evaluation_get_macro_f1            (ReformerEvaluation *self);
 REFORMER_AVAILABLE_IN_1_0
-gboolean reformer_evaluation_get_best       (ReformerEvaluation *self);
+double   reformer_evaluation_get_matthews            (ReformerEvaluation *self);
+REFORMER_AVAILABLE_IN_1_0
+double   reformer_evaluation_get_mean_squared_error  (ReformerEvaluation *self);
+REFORMER_AVAILABLE_IN_1_0
+double   reformer_evaluation_get_mean_absolute_error (ReformerEvaluation *self);
+REFORMER_AVAILABLE_IN_1_0
+double   reformer_evaluation_get_exact_match         (ReformerEvaluation *self);
+REFORMER_AVAILABLE_IN_1_0
+gint64   reformer_evaluation_get_targets             (ReformerEvaluation *self);
+REFORMER_AVAILABLE_IN_1_0
+gint64   reformer_evaluation_get_samples             (ReformerEvaluation *self);
+REFORMER_AVAILABLE_IN_1_0
+double   reformer_evaluation_get_seconds             (ReformerEvaluation *self);
+REFORMER_AVAILABLE_IN_1_0
+gboolean reformer_evaluation_get_best                (ReformerEvaluation *self);
 
 G_END_DECLS

@@ -4,7 +4,7 @@
 #include "compute/home.h"
 #include "models/model-private.h"
 
-/* Evaluation: the mean loss over a data set, without dropout. */
+/* Evaluation: the mean loss over a data set, without dropout, and the metrics of the model's head. */
 
 /* Sample number i of `most` that are spread evenly over n. */
 static gint64
@@ -19,18 +19,22 @@ spread (gint64 i,
 static gboolean
 measure_batch (ReformerTrainerJob  *job,
                ReformerBatch       *batch,
+               ReformerMetrics     *metrics,
                double               sums[2],
                GError             **error)
 {
   ReformerModel *model = job->trainer->model;
   g_auto (ReformerBatchTensors) tensors = { NULL };
-  ReformerModelPass pass = { .cancellable = job->cancellable, .total = batch->targets };
+  g_auto (ReformerModelSight) sight = { NULL };
+  ReformerModelPass pass = { .cancellable = job->cancellable, .total = batch->targets, .sight = &sight };
 
   if (!reformer_batch_upload (batch, 0, batch->rows, model->device, &tensors, error) ||
-      !reformer_model_run_pass (model, tensors.tokens, tensors.mask, tensors.labels, FALSE, &pass, error))
+      !reformer_model_run_pass (model, tensors.tokens, tensors.mask, tensors.labels, FALSE, &pass, error) || !reformer_metrics_add (metrics, &sight, error))
     return FALSE;
   sums[0] += pass.sums[0];
   sums[1] += pass.sums[1];
+  for (int row = 0; batch->form.shifted && row < batch->rows; row++)
+    reformer_metrics_add_text (metrics, batch->tokens + (gsize) row * (gsize) batch->length, batch->labels + (gsize) row * (gsize) batch->length, (gsize) batch->length);
   return TRUE;
 }
 
@@ -47,10 +51,11 @@ reformer_trainer_measure (ReformerTrainerJob      *job,
   const gint64 n = reformer_dataset_count_samples (dataset, length, error);
   const gint64 used = most > 0 ? MIN (n, (gint64) most) : n;
   g_auto (ReformerBatch) batch = REFORMER_BATCH_INIT;
+  g_auto (ReformerMetrics) metrics = REFORMER_METRICS_INIT;
   ReformerTargets targets = { 0 };
   double sums[2] = { 0, 0 };
 
-  if (n < 0)
+  if (n < 0 || !reformer_metrics_start (&metrics, self->model, reformer_dataset_get_tokenizer (dataset), error))
     return FALSE;
   *data = (ReformerEvaluationData) { .step = self->state.step };
   for (gint64 i = 0; i < used;)
@@ -68,7 +73,7 @@ reformer_trainer_measure (ReformerTrainerJob      *job,
           if (sample == NULL || !reformer_batch_add (&batch, dataset, index, sample, error))
             return FALSE;
         }
-      if (batch.rows > 0 && !measure_batch (job, &batch, sums, error))
+      if (batch.rows > 0 && !measure_batch (job, &batch, &metrics, sums, error))
         return FALSE;
       reformer_targets_add (&targets, &batch.targets);
     }
@@ -81,6 +86,7 @@ reformer_trainer_measure (ReformerTrainerJob      *job,
   data->samples = used;
   data->targets = (gint64) targets.count;
   data->loss = reformer_targets_mean (&targets, sums);
+  reformer_metrics_get_values (&metrics, data->loss, data->targets, &data->metrics);
   data->seconds = (double) (g_get_monotonic_time () - begin) / G_USEC_PER_SEC;
   return TRUE;
 }
@@ -124,7 +130,7 @@ reformer_trainer_run_evaluate (ReformerTrainerJob  *job,
  * @cancellable: (nullable): a cancellable
  * @error: return location for an error
  *
- * Computes the mean loss over all samples of a data set, in their order and without dropout, [property@Trainer:batch-size] at a time, with the length of the
+ * Computes the mean loss over all samples of a data set, and the metrics of the model's head ([class@Evaluation]), in their order and without dropout, [property@Trainer:batch-size] at a time, with the length of the
  * sequences that training has reached. The model does not change.
  *
  * A handler of one of the trainer's signals may call this while [method@Trainer.train] runs; the settings are then those that the run began with.

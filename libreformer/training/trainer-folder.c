@@ -175,8 +175,10 @@ reformer_trainer_log_step (ReformerTrainerJob        *job,
                            const ReformerRecordData  *r,
                            GError                   **error)
 {
+  const double bits = reformer_metrics_has_bits (reformer_model_get_head (job->trainer->model)) ? r->loss / G_LN2 : (double) NAN;
+
   return reformer_trainer_log (job, json_pack ("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:i, s:I, s:I, s:b, s:o, s:o, s:I}", "event", "step", "step", (json_int_t) r->step, "epoch",
-                                               (json_int_t) job->trainer->state.epoch, "loss", number (r->loss), "bits", number (r->loss / G_LN2), "learning_rate",
+                                               (json_int_t) job->trainer->state.epoch, "loss", number (r->loss), "bits", number (bits), "learning_rate",
                                                number (r->learning_rate), "gradient_norm", number (r->gradient_norm), "sequence_length", r->sequence_length, "tokens",
                                                (json_int_t) r->tokens, "targets", (json_int_t) r->targets, "skipped", r->skipped, "seconds", number (r->seconds),
                                                "tokens_per_second", number (r->tokens_per_second), "memory", (json_int_t) r->memory), error);
@@ -187,11 +189,23 @@ reformer_trainer_log_evaluation (ReformerTrainerJob  *job,
                                  ReformerEvaluation  *e,
                                  GError             **error)
 {
-  return reformer_trainer_log (job, json_pack ("{s:s, s:I, s:o, s:o, s:o, s:I, s:I, s:b, s:o}", "event", "evaluated", "step", (json_int_t) reformer_evaluation_get_step (e), "loss",
-                                               number (reformer_evaluation_get_loss (e)), "bits", number (reformer_evaluation_get_bits (e)), "perplexity",
-                                               number (reformer_evaluation_get_perplexity (e)), "targets", (json_int_t) reformer_evaluation_get_targets (e), "samples",
-                                               (json_int_t) reformer_evaluation_get_samples (e), "best", reformer_evaluation_get_best (e), "seconds",
-                                               number (reformer_evaluation_get_seconds (e))), error);
+  /* those that fit the model's head, and are finite */
+  static const char *const metrics[] = { "bits", "perplexity", "bits_per_byte", "accuracy", "macro_f1", "matthews", "mean_squared_error", "mean_absolute_error", "exact_match" };
+  json_t *line = json_pack ("{s:s, s:I, s:o}", "event", "evaluated", "step", (json_int_t) reformer_evaluation_get_step (e), "loss", number (reformer_evaluation_get_loss (e)));
+
+  for (guint i = 0; i < G_N_ELEMENTS (metrics); i++)
+    {
+      double value;
+
+      g_object_get (e, metrics[i], &value, NULL);
+      if (isfinite (value))
+        json_object_set_new (line, metrics[i], json_real (value));
+    }
+  json_object_set_new (line, "targets", json_integer ((json_int_t) reformer_evaluation_get_targets (e)));
+  json_object_set_new (line, "samples", json_integer ((json_int_t) reformer_evaluation_get_samples (e)));
+  json_object_set_new (line, "best", json_boolean (reformer_evaluation_get_best (e)));
+  json_object_set_new (line, "seconds", number (reformer_evaluation_get_seconds (e)));
+  return reformer_trainer_log (job, line, error);
 }
 
 gboolean

@@ -4,6 +4,8 @@
 #include <libreformer/training/reformer-evaluation.h>
 #include <libreformer/training/reformer-training-record.h>
 
+#include "training/metrics.h"
+
 G_BEGIN_DECLS
 
 typedef struct
@@ -26,12 +28,13 @@ const ReformerRecordData *reformer_training_record_peek (ReformerTrainingRecord 
 
 typedef struct
 {
-  guint    step;
-  double   loss;
-  gint64   targets;
-  gint64   samples;
-  double   seconds;
-  gboolean best;
+  guint                step;
+  double               loss;
+  ReformerMetricValues metrics;
+  gint64               targets;
+  gint64               samples;
+  double               seconds;
+  gboolean             best;
 } ReformerEvaluationData;
 
 ReformerEvaluation       *reformer_evaluation_new       (const ReformerEvaluationData *data);

@@ -23,7 +23,7 @@ from worker import Lost, Worker
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-PACKAGES = ["torch==2.13.0", "transformers==5.23.0", "reformer-pytorch==1.4.4", "safetensors", "sentencepiece==0.2.3", "numpy", "matplotlib"]
+PACKAGES = ["torch==2.13.0", "transformers==5.23.0", "reformer-pytorch==1.4.4", "safetensors", "sentencepiece==0.2.3", "numpy", "matplotlib", "scikit-learn"]
 PEERS = ["transformers", "reformer-pytorch", "pytorch"]
 SECTIONS = ["peers", "crossover", "layer", "flat", "cores"]
 MODES = ["forward", "step"]

@@ -315,7 +315,12 @@ const PRINTERS = {
     Stack: stack => Array.from({length: stack.get_n_items()}, (_, i) => stack.get_name(i)).join(', '),
     Parameter: parameter => `${parameter.get_name()} [${parameter.get_shape().join(', ')}]${parameter.get_trainable() ? '' : ', frozen'}`,
     TrainingRecord: record => `step ${record.get_step()}: loss ${record.get_loss().toPrecision(4)}, ${record.get_tokens()} tokens${record.get_skipped() ? ', skipped' : ''}`,
-    Evaluation: evaluation => `step ${evaluation.get_step()}: loss ${evaluation.get_loss().toPrecision(4)}, ${evaluation.get_bits().toPrecision(4)} bits`,
+    // a metric that does not fit the model's head is NaN
+    Evaluation: evaluation => `step ${evaluation.get_step()}: loss ${evaluation.get_loss().toPrecision(4)}${[
+        [evaluation.get_accuracy(), 'accuracy'], [evaluation.get_macro_f1(), 'macro F1'], [evaluation.get_exact_match(), 'exact match'],
+        [evaluation.get_mean_absolute_error(), 'mean absolute error'],
+    ].filter(([value]) => !isNaN(value)).map(([value, name]) => `, ${name} ${value.toPrecision(4)}`).join('')}${
+        isNaN(evaluation.get_bits()) ? '' : `, ${evaluation.get_bits().toPrecision(4)} bits`}`,
     MemoryPlan: plan => `${plan.get_total()} bytes, ${plan.get_fits() ? 'fits' : 'does not fit'}`,
     Sample: sample => `${sample.get_length()} ${sample.get_values() ? `vectors of ${sample.get_features()}` : 'ids'}`,
     Trainer: trainer => `step ${trainer.get_n_steps()}${trainer.get_n_steps() > 0 ? `, loss ${trainer.get_loss().toPrecision(4)}` : ''}`,

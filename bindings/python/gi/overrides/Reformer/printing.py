@@ -75,7 +75,11 @@ def _record(self):
 
 
 def _evaluation(self):
-    return '<Reformer.Evaluation at step %d: loss %.4g, %.4g bits, %d targets>' % (self.get_step(), self.get_loss(), self.get_bits(), self.get_targets())
+    # NaN: does not fit the model's head
+    metrics = [(self.get_bits(), '%.4g bits'), (self.get_accuracy(), 'accuracy %.4g'), (self.get_macro_f1(), 'macro F1 %.4g'), (self.get_exact_match(), 'exact match %.4g'),
+               (self.get_mean_absolute_error(), 'mean absolute error %.4g')]
+    words = ['loss %.4g' % self.get_loss()] + [text % value for value, text in metrics if value == value] + ['%d targets' % self.get_targets()]
+    return '<Reformer.Evaluation at step %d: %s>' % (self.get_step(), ', '.join(words))
 
 
 def _piece(self):
