@@ -81,6 +81,7 @@ def test_lists():
     one.train(3, None)
     assert [record.step for record in one.history] == [1, 2, 3] and one.history[-1].loss > 0
     assert [evaluation.step for evaluation in one.evaluations] == [1, 2, 3]
+    assert all(0 <= evaluation.accuracy <= 1 and numpy.isnan(evaluation.macro_f1) and numpy.isnan(evaluation.props.exact_match) for evaluation in one.evaluations)
     assert [device.name for device in Reformer.DeviceList()]
 
 

@@ -179,7 +179,8 @@ run('gjs-mistakes', {
         const result = resultOf(callback => one.evaluate_async(new Numbers(), null, callback));
         throws(['train_finish of ReformerTrainer', 'another call', 'train_async'], () => one.train_finish(result));
         throws(['evaluate_finish of ReformerTrainer', 'another call or object'], () => other.evaluate_finish(result));
-        check(one.evaluate_finish(result).loss > 0, 'the right one');
+        const evaluation = one.evaluate_finish(result);
+        check(evaluation.loss > 0 && evaluation.accuracy <= 1 && isNaN(evaluation.macroF1), 'the right one');
         throws(['evaluate_finish', 'finished before', 'once'], () => one.evaluate_finish(result));
         throws(['result', 'null'], () => one.train_finish(null));
         const generator = new Reformer.Generator({model, prompt: '\x01', maxTokens: 2});
