@@ -41,7 +41,7 @@ new_model (ReformerDevice *device,
 {
   g_autoptr (ReformerConfig) config = test_config ("local");
 
-  g_object_set (config, "head", c->head, "is-decoder", c->head == REFORMER_HEAD_LANGUAGE, "num-labels", c->n_labels, "initializer-range", 0.3, NULL);
+  g_object_set (config, "head", c->head, "is-decoder", c->head == REFORMER_HEAD_LANGUAGE, "num-labels", c->n_labels, "initializer-range", 0.3, "vocab-size", 258, NULL);
   return reformer_model_new (device, config);
 }
 
