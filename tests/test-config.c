@@ -205,6 +205,7 @@ test_accessors (void)
   ROUND (local_num_chunks_after, 1, 2)
   ROUND (local_attention_probs_dropout_prob, 0.25, 0.5)
   ROUND (local_attn_circular, TRUE, FALSE)
+  ROUND (input_features, 3, 0)
   ROUND (axial_pos_embds, TRUE, FALSE)
   ROUND (axial_norm_std, 0.25, 0.5)
   ROUND (max_position_embeddings, 1, 2)
@@ -456,6 +457,13 @@ test_operations (void)
                      2 * 12 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (6 * 16 + 12 * 13 / 2) + 12 * 2 * 16 * 10);
   g_assert_cmpfloat (reformer_config_count_operations (other, 3, FALSE, REFORMER_KEEP_AUTO), ==,
                      2 * 3 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (6 + 6) + 3 * 2 * 16 * 10);
+  /* the projection of vectors, forward and for its weights */
+  reformer_config_set_input_features (other, 5);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 3, FALSE, REFORMER_KEEP_AUTO), ==,
+                     2 * 3 * 5 * 8 + 2 * 3 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 4 * 8 * (6 + 6) + 3 * 2 * 16 * 10);
+  g_assert_cmpfloat (reformer_config_count_operations (other, 3, TRUE, REFORMER_KEEP_EVERYTHING), ==,
+                     2 * 2 * 3 * 5 * 8 + 3 * (2 * 3 * 2 * (4 * 8 * 8 + 2 * 8 * 16) + 3 * 2 * 16 * 10) + 3.5 * 4 * 8 * (6 + 6));
+  reformer_config_set_input_features (other, 0);
   /* the last of three chunks has one query */
   reformer_config_set_local_attn_circular (other, FALSE);
   g_assert_cmpfloat (reformer_config_count_operations (other, 9, FALSE, REFORMER_KEEP_AUTO), ==,

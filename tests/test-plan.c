@@ -31,6 +31,7 @@ typedef struct
   gboolean      globals;
   gsize         piece;
   ReformerHead  head;
+  int           features; /* of vectors */
 } Case;
 
 static const Case cases[] = {
@@ -99,6 +100,11 @@ static const Case cases[] = {
   { "local,lsh", TRUE, E, 2, 64, .head = REFORMER_HEAD_VALUES },
   { "local,lsh", FALSE, E, 2, 64, .head = REFORMER_HEAD_CLASSIFICATION },
   { "local,lsh", FALSE, E, 2, 43, .head = REFORMER_HEAD_SPANS },
+  /* vectors */
+  { "local,lsh", TRUE, E, 2, 64, .features = 3 },
+  { "local,lsh", TRUE, I, 2, 43, .features = 130, .dropout = 0.1 },
+  { "lsh,local", TRUE, N, 1, 1001, .features = 17 },
+  { "local,lsh", FALSE, E, 2, 43, .features = 5 },
   /* inference */
   { "local", FALSE, E, 1, 64 },
   { "lsh", FALSE, N, 2, 64 },
@@ -134,6 +140,8 @@ new_model (ReformerDevice *device,
     reformer_config_set_vocab_size (config, c->vocabulary);
   if (c->hashes > 0)
     reformer_config_set_num_hashes (config, c->hashes);
+  if (c->features > 0)
+    reformer_config_set_input_features (config, c->features);
   if (c->chunk > 0)
     reformer_config_set_local_attn_chunk_length (config, c->chunk);
 
@@ -256,7 +264,7 @@ check_case (ReformerDevice *device,
       else
         reformer_device_set_memory_limit (device, 0);
       if (tokens == NULL)
-        tokens = new_tokens (device, c->rows, c->length);
+        tokens = c->features > 0 ? test_tensor (device, NULL, 3, c->rows, c->length, c->features) : new_tokens (device, c->rows, c->length);
       reformer_device_reset_memory_peak (device);
       run (model, tokens, c->gradients, &error);
       if (enough)

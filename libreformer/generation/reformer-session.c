@@ -230,6 +230,12 @@ check_model (ReformerSession  *self,
                    g_enum_get_value (heads, (int) reformer_model_get_head (self->model))->value_nick);
       return FALSE;
     }
+  if (reformer_config_get_input_features (self->model->config) > 0)
+    {
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "the model takes vectors (input_features is %d); wanted a model of ids: a session goes on with the ids that it predicts",
+                   reformer_config_get_input_features (self->model->config));
+      return FALSE;
+    }
   return TRUE;
 }
 

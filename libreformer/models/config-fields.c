@@ -8,6 +8,7 @@
  * in reformer_config_init(). */
 const ReformerConfigField reformer_config_fields[REFORMER_CONFIG_N_FIELDS] = {
   FIELD (VOCAB_SIZE, "vocab-size", "vocab_size", INT, vocab_size, 320, FALSE),
+  FIELD (INPUT_FEATURES, "input-features", "input_features", INT, input_features, 0, FALSE),
   FIELD (HIDDEN_SIZE, "hidden-size", "hidden_size", INT, hidden_size, 256, FALSE),
   FIELD (NUM_ATTENTION_HEADS, "num-attention-heads", "num_attention_heads", INT, num_attention_heads, 12, FALSE),
   FIELD (ATTENTION_HEAD_SIZE, "attention-head-size", "attention_head_size", INT, attention_head_size, 64, FALSE),

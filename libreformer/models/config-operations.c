@@ -8,6 +8,7 @@
 typedef struct
 {
   double products;  /* of the stack's linear layers */
+  double input;     /* of the projection of vectors, whose input has no gradient */
   double head;
   double hash;
   double attention; /* 2 products: scores, and weights with values */
@@ -132,7 +133,7 @@ count_head (ReformerConfig *self,
  *
  * Counts the floating point operations that one sequence needs, a multiplication and an addition being two.
  *
- * Counted are the matrix products: projections, feed-forward and head (one product forward, two backward), the rotations that hash tokens to buckets (once),
+ * Counted are the matrix products: projections, feed-forward and head (one product forward, two backward; one for an input of vectors), the rotations that hash tokens to buckets (once),
  * and attention (scores and values: two products forward, five backward, because the scores are computed again). Every query counts with every key of its window, masked
  * or not; a causal layer of one chunk, as full attention is, counts the keys up to the query. Where the stack is computed twice, its projections, feed-forward and attention count once more.
  * In window attention a query counts with the keys of its window that there are, and with the global tokens, and these with all tokens.
@@ -158,13 +159,14 @@ reformer_config_count_operations (ReformerConfig *self,
 
   if (length == 0)
     return 0;
+  count.input = 2.0 * (double) length * reformer_config_get_hidden_size (self) * MAX (reformer_config_get_input_features (self), 0);
   kinds = reformer_config_get_attn_layers (self);
   for (guint i = 0; i < reformer_config_get_n_layers (self); i++)
     count_layer (self, kinds[i], length, gradients, &count);
   count.head = count_head (self, length);
 
   if (!gradients)
-    return count.products + count.head + count.hash + count.attention;
+    return count.input + count.products + count.head + count.hash + count.attention;
   again = keep == REFORMER_KEEP_INPUTS || keep == REFORMER_KEEP_NOTHING ? count.products + count.attention : 0;
-  return 3 * (count.products + count.head) + count.hash + 3.5 * count.attention + again;
+  return 2 * count.input + 3 * (count.products + count.head) + count.hash + 3.5 * count.attention + again;
 }

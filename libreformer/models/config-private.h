@@ -34,6 +34,7 @@ typedef enum
   REFORMER_CONFIG_NOTHING,
 
   REFORMER_CONFIG_VOCAB_SIZE,
+  REFORMER_CONFIG_INPUT_FEATURES,
   REFORMER_CONFIG_HIDDEN_SIZE,
   REFORMER_CONFIG_NUM_ATTENTION_HEADS,
   REFORMER_CONFIG_ATTENTION_HEAD_SIZE,
@@ -117,7 +118,7 @@ struct _ReformerConfig
 {
   GObject           parent_instance;
 
-  int               vocab_size, hidden_size, num_attention_heads, attention_head_size, feed_forward_size;
+  int               vocab_size, input_features, hidden_size, num_attention_heads, attention_head_size, feed_forward_size;
   char             *hidden_act;
   char            **attn_layers;
   int               num_hidden_layers;

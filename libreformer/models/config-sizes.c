@@ -27,6 +27,31 @@
 INT (vocab_size, VOCAB_SIZE)
 
 /**
+ * ReformerConfig:input-features:
+ *
+ * The numbers in each vector of the input, F, where it is vectors rather than ids.
+ *
+ * 0, the default, is for ids. With F of at least 1 a projection with bias, F to H, takes the place of the table of words; [property@Config:vocab-size] is then
+ * the number of classes of a language head alone. A key of this library, `input_features`.
+ */
+/**
+ * reformer_config_get_input_features:
+ * @self: a configuration
+ *
+ * Gets the numbers in each vector of the input, 0 for ids.
+ *
+ * Returns: the value of [property@Config:input-features]
+ */
+/**
+ * reformer_config_set_input_features:
+ * @self: a configuration
+ * @input_features: the value of [property@Config:input-features]
+ *
+ * Sets the numbers in each vector of the input, 0 for ids.
+ */
+INT (input_features, INPUT_FEATURES)
+
+/**
  * ReformerConfig:hidden-size:
  *
  * The width H of each residual stream.

@@ -135,6 +135,7 @@ check_sizes (ReformerConfig  *self,
   gint64 width = (gint64) self->num_attention_heads * self->attention_head_size;
 
   if (!check_least ("vocab_size", self->vocab_size, 1, error) ||
+      !check_least ("input_features", self->input_features, 0, error) ||
       !check_least ("hidden_size", self->hidden_size, 1, error) ||
       !check_least ("num_attention_heads", self->num_attention_heads, 1, error) ||
       !check_least ("attention_head_size", self->attention_head_size, 1, error) ||
@@ -153,7 +154,8 @@ check_sizes (ReformerConfig  *self,
                    ", at most %d is wanted; would fit: num_attention_heads %d", self->num_attention_heads, self->attention_head_size, width,
                    G_MAXINT, G_MAXINT / self->attention_head_size);
 
-  return check_matrix ("vocab_size", self->vocab_size, "twice hidden_size", 2 * (gint64) self->hidden_size, error) &&
+  return check_matrix ("input_features", self->input_features, "hidden_size", self->hidden_size, error) &&
+         check_matrix ("vocab_size", self->vocab_size, "twice hidden_size", 2 * (gint64) self->hidden_size, error) &&
          check_matrix ("feed_forward_size", self->feed_forward_size, "hidden_size", self->hidden_size, error) &&
          check_matrix ("num_attention_heads * attention_head_size", width, "hidden_size", self->hidden_size, error);
 }

@@ -9,6 +9,7 @@ void
 reformer_input_clear (ReformerInput *input)
 {
   g_clear_object (&input->ids);
+  g_clear_object (&input->values);
   g_clear_object (&input->mask);
   g_clear_object (&input->labels);
   g_clear_object (&input->weights);
@@ -104,6 +105,27 @@ check_tensor (ReformerModel  *self,
       return FALSE;
     }
   return reformer_input_check_device (self, run, name, tensor);
+}
+
+/* The tokens' shape: [B, T] or [B, T, F]. */
+static gboolean
+check_tokens (ReformerModel  *self,
+              ReformerRun    *run,
+              ReformerTensor *tokens)
+{
+  const int features = reformer_config_get_input_features (self->config);
+  gsize n_dims;
+  g_autofree gint64 *shape = NULL;
+  g_autofree char *seen = NULL;
+
+  if (features == 0)
+    return check_tensor (self, run, "tokens", tokens, FALSE, 0, 0);
+  shape = reformer_tensor_get_shape (tokens, &n_dims);
+  if (reformer_tensor_get_dtype (tokens) == REFORMER_DTYPE_FLOAT32 && n_dims == 3 && shape[2] == features)
+    return reformer_input_check_device (self, run, "tokens", tokens);
+  seen = reformer_tensor_to_string (tokens);
+  reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_SHAPE, "tokens: %s; wanted float32 [B, T, %d] (input_features is %d)", seen, features, features);
+  return FALSE;
 }
 
 static gboolean
@@ -255,7 +277,7 @@ reformer_model_read_input (ReformerModel  *self,
   g_autofree gint64 *shape = NULL;
   gsize n_dims;
 
-  if (check_tensor (self, run, "tokens", tokens, FALSE, 0, 0))
+  if (check_tokens (self, run, tokens))
     {
       shape = reformer_tensor_get_shape (tokens, &n_dims);
       if (check_length (self, run, shape[0], shape[1]))
@@ -269,7 +291,9 @@ reformer_model_read_input (ReformerModel  *self,
     reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "the model has no head, so it has no loss; wanted a head such as language");
   if (reformer_run_ok (run) && mask != NULL)
     check_tensor (self, run, "mask", mask, TRUE, input->B, input->T0);
-  if (reformer_run_ok (run))
+  if (reformer_run_ok (run) && self->projection != NULL)
+    reformer_model_read_vectors (self, run, tokens, input);
+  else if (reformer_run_ok (run))
     read_ids (self, run, tokens, input);
   if (reformer_run_ok (run))
     read_mask (run, mask, input);

@@ -388,7 +388,7 @@ reformer_model_new_labels (ReformerModel   *self,
   ReformerLabelForm form;
 
   reformer_model_get_label_form (self, &form);
-  if (form.shifted || reformer_config_get_head (self->config) == REFORMER_HEAD_NONE)
+  if (self->projection == NULL && (form.shifted || reformer_config_get_head (self->config) == REFORMER_HEAD_NONE))
     return g_object_ref (tokens);
   size[n++] = shape[0];
   if (form.of_tokens)

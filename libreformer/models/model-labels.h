@@ -71,7 +71,7 @@ void     reformer_label_form_clamp_spans (gint32                   *labels,
                                           int                       rows,
                                           int                       length,
                                           int                       stride);
-/* Labels that fit the tokens, for a plan of memory; for a causal language head the tokens themselves. */
+/* Labels that fit the tokens, for a plan of memory; for a causal language head the tokens themselves, where they are ids. */
 ReformerTensor *reformer_model_new_labels (ReformerModel           *self,
                                            ReformerTensor          *tokens,
                                            GError                 **error);

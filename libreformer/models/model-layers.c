@@ -34,11 +34,17 @@ static void
 build_embeddings (ReformerModel *self)
 {
   ReformerConfig *config = self->config;
+  const int features = reformer_config_get_input_features (config);
   const double dropout = reformer_config_get_hidden_dropout_prob (config), deviation = reformer_config_get_initializer_range (config);
 
-  self->embedding = keep_layer (self, g_object_new (REFORMER_TYPE_EMBEDDING, "device", self->device, "vocab-size", reformer_config_get_vocab_size (config),
-                                                    "hidden-size", reformer_config_get_hidden_size (config), "deviation", deviation, "dropout", dropout, NULL),
-                                "reformer.embeddings.word_embeddings.");
+  if (features > 0)
+    self->projection = keep_layer (self, g_object_new (REFORMER_TYPE_LINEAR, "device", self->device, "in-features", features, "out-features", reformer_config_get_hidden_size (config),
+                                                       "bias", TRUE, "deviation", deviation, NULL),
+                                   "reformer.embeddings.input_projection.");
+  else
+    self->embedding = keep_layer (self, g_object_new (REFORMER_TYPE_EMBEDDING, "device", self->device, "vocab-size", reformer_config_get_vocab_size (config),
+                                                      "hidden-size", reformer_config_get_hidden_size (config), "deviation", deviation, "dropout", dropout, NULL),
+                                  "reformer.embeddings.word_embeddings.");
   if (reformer_config_get_axial_pos_embds (config))
     {
       gsize n_axes, n_dims;

@@ -7,17 +7,6 @@
 
 /* Memory plans: the model's own code, run on a device that only counts. */
 
-static ReformerTensor *
-new_tokens (ReformerDevice  *device,
-            int              rows,
-            gint64           length,
-            GError         **error)
-{
-  const gint64 shape[2] = { rows, length };
-
-  return reformer_tensor_new (device, REFORMER_DTYPE_INT32, shape, 2, error);
-}
-
 static void
 copy_trainable (ReformerModel *from,
                 ReformerModel *to)
@@ -138,7 +127,7 @@ plan (const ReformerPlanning *planning,
   copy_ablated (self, twin);
   copy_trainable (self, twin);
   reformer_stack_set_keep (twin->stack, keep);
-  tokens = new_tokens (planner, rows, length, error);
+  tokens = reformer_model_new_tokens (self, planner, rows, length, error);
   if (tokens == NULL || !planning->run (twin, tokens, planning->data, error))
     return NULL;
   return reformer_memory_plan_new_from_device (planner, planning->gradients ? keep : REFORMER_KEEP_NOTHING, available (planning));
@@ -183,7 +172,7 @@ reformer_model_choose_keep (ReformerModel  *self,
   if (reformer_stack_get_keep (self->stack) != REFORMER_KEEP_AUTO || reformer_device_is_planner (self->device))
     return;
   shape = reformer_tensor_get_shape (tokens, &n_dims);
-  if (n_dims != 2 || shape[0] > G_MAXINT || reformer_tensor_get_device (tokens) != self->device)
+  if (n_dims != (self->projection != NULL ? 3 : 2) || shape[0] > G_MAXINT || reformer_tensor_get_device (tokens) != self->device)
     return;
   planning.held = reformer_account_round (reformer_tensor_get_n_bytes (tokens));
   best = plan_fastest (&planning, (int) shape[0], shape[1], &error);

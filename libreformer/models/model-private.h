@@ -28,7 +28,8 @@ struct _ReformerModel
 
   /* The parts, in the order of their names in a checkpoint. */
   GPtrArray             *layers;
-  ReformerEmbedding     *embedding; /* borrowed from layers */
+  ReformerEmbedding     *embedding; /* borrowed from layers; one of this and the next */
+  ReformerLinear        *projection;
   ReformerAxialPosition *axial;     /* one of axial and table */
   ReformerPositionTable *table;
   ReformerStack         *stack;
@@ -89,7 +90,8 @@ typedef struct
   int             B;
   int             T0;     /* as given */
   int             T;      /* padded */
-  ReformerTensor *ids;    /* int32 [B, T] */
+  ReformerTensor *ids;    /* int32 [B, T]; or NULL, and */
+  ReformerTensor *values; /*   float32 [B, T, F] */
   ReformerTensor *mask;   /* uint8 [B, T]; NULL: nothing is masked */
   ReformerTensor *labels; /* int32 or float32 [B, width], or [B, T, width] at the position that is to predict them; NULL without labels */
   ReformerTensor *weights; /* float32 [classes]; NULL: all 1 */
@@ -177,6 +179,32 @@ void            reformer_model_run_outputs_backward  (ReformerModel   *self,
                                                      gsize            count,
                                                      ReformerTape    *tape);
 
+/* ---- model-vectors.c ---- */
+
+/* Uninitialised tokens as the model takes them: int32 [rows, length], or float32 [rows, length, F]. */
+ReformerTensor *reformer_model_new_tokens       (ReformerModel      *self,
+                                                 ReformerDevice     *device,
+                                                 int                 rows,
+                                                 gint64              length,
+                                                 GError            **error);
+/* The input's values: float32 tokens of the right shape, padded with zeros. Fails where a number is not finite. */
+void            reformer_model_read_vectors     (ReformerModel      *self,
+                                                 ReformerRun        *run,
+                                                 ReformerTensor     *tokens,
+                                                 ReformerInput      *input);
+/* x [B, T, H] = dropout (projection of the input's values) */
+void            reformer_model_project          (ReformerModel      *self,
+                                                 ReformerInput      *input,
+                                                 ReformerTensor     *x,
+                                                 const ReformerRows *rows,
+                                                 ReformerTape       *tape);
+/* Adds to the projection's gradients for the gradient gradients[0] + gradients[1] (or NULL) of x; the first of them is overwritten. */
+void            reformer_model_project_backward (ReformerModel      *self,
+                                                 ReformerInput      *input,
+                                                 ReformerTensor    **gradients,
+                                                 const ReformerRows *rows,
+                                                 ReformerTape       *tape);
+
 /* ---- model-run.c ---- */
 
 /* A tape for a pass over the input. */
@@ -251,7 +279,8 @@ ReformerMemoryPlan *reformer_planning_make            (const ReformerPlanning  *
 gint64              reformer_planning_find_max_length (const ReformerPlanning  *planning,
                                                        int                      rows,
                                                        GError                 **error);
-/* Turns keep = auto into the fastest that the memory allows for these tokens, [B, T] on the model's device; where they are not, the step fails by itself. */
+/* Turns keep = auto into the fastest that the memory allows for these tokens, [B, T] or [B, T, F] on the model's device; where they are not, the step fails by
+ * itself. */
 void                reformer_model_choose_keep (ReformerModel  *self,
                                                 ReformerTensor *tokens);
 

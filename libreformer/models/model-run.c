@@ -102,7 +102,10 @@ embed (ReformerModel   *self,
     streams[i] = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) input->B, (gint64) input->T, H);
   if (reformer_run_ok (run))
     {
-      reformer_embedding_run_forward (self->embedding, reformer_span (input->ids), reformer_span (streams[0]), &rows, tape);
+      if (self->projection != NULL)
+        reformer_model_project (self, input, streams[0], &rows, tape);
+      else
+        reformer_embedding_run_forward (self->embedding, reformer_span (input->ids), reformer_span (streams[0]), &rows, tape);
       over_positions (self, input, streams[0], NULL, positions_add, tape);
       if (streams[1] != NULL)
         reformer_run_copy (run, reformer_span (streams[0]), reformer_span (streams[1]), rows.count * (gsize) H);
@@ -121,7 +124,10 @@ embed_backward (ReformerModel   *self,
   const char *part = reformer_run_part (run, "embeddings");
 
   over_positions (self, input, gradients[0], gradients[1], positions_backward, tape);
-  reformer_embedding_run_backward (self->embedding, reformer_span (input->ids), reformer_span (gradients[0]), reformer_span (gradients[1]), &rows, tape);
+  if (self->projection != NULL)
+    reformer_model_project_backward (self, input, gradients, &rows, tape);
+  else
+    reformer_embedding_run_backward (self->embedding, reformer_span (input->ids), reformer_span (gradients[0]), reformer_span (gradients[1]), &rows, tape);
   reformer_run_part (run, part);
 }
 

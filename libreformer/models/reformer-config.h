@@ -58,6 +58,11 @@ REFORMER_AVAILABLE_IN_1_0
 void                reformer_config_set_vocab_size                       (ReformerConfig      *self,
                                                                           int                  vocab_size);
 REFORMER_AVAILABLE_IN_1_0
+int                 reformer_config_get_input_features                   (ReformerConfig      *self);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_config_set_input_features                   (ReformerConfig      *self,
+                                                                          int                  input_features);
+REFORMER_AVAILABLE_IN_1_0
 int                 reformer_config_get_hidden_size                      (ReformerConfig      *self);
 REFORMER_AVAILABLE_IN_1_0
 void                reformer_config_set_hidden_size                      (ReformerConfig      *self,

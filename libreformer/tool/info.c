@@ -31,7 +31,7 @@ typedef struct
 static int
 part_of (const char *name)
 {
-  if (strstr (name, ".word_embeddings.") != NULL)
+  if (strstr (name, ".word_embeddings.") != NULL || strstr (name, ".input_projection.") != NULL)
     return WORDS;
   if (strstr (name, ".position_embeddings.") != NULL)
     return POSITIONS;
@@ -211,6 +211,8 @@ print_text (ReformerConfig *config,
   tool_print_field ("head", "%s (%s)", head_of (config), architecture != NULL ? architecture : "no architecture");
   tool_print_field ("direction", "%s", reformer_config_get_is_decoder (config) ? "causal" : "both ways");
   tool_print_field ("layers", "%u: %s", reformer_config_get_n_layers (config), kinds);
+  if (reformer_config_get_input_features (config) > 0)
+    tool_print_field ("input", "vectors of %d", reformer_config_get_input_features (config));
   tool_print_field ("vocabulary", "%d ids", reformer_config_get_vocab_size (config));
   tool_print_field ("hidden size", "%d", reformer_config_get_hidden_size (config));
   tool_print_field ("attention heads", "%d of size %d", reformer_config_get_num_attention_heads (config), reformer_config_get_attention_head_size (config));

@@ -5,6 +5,7 @@
 static const ToolPropertyHelp helps[] = {
   /* Config: sizes */
   { "vocab-size", "N", "different token ids; the tokenizer's where it is not given" },
+  { "input-features", "N", "numbers in each vector of the input; 0: the input is ids" },
   { "hidden-size", "N", "width of each stream" },
   { "num-attention-heads", "N", "attention heads" },
   { "attention-head-size", "N", "width of an attention head" },

@@ -13,6 +13,7 @@ void
 reformer_batch_clear (ReformerBatch *batch)
 {
   g_clear_pointer (&batch->tokens, g_free);
+  g_clear_pointer (&batch->values, g_free);
   g_clear_pointer (&batch->labels, g_free);
   g_clear_pointer (&batch->mask, g_free);
   *batch = (ReformerBatch) REFORMER_BATCH_INIT;
@@ -26,16 +27,20 @@ reformer_batch_start (ReformerBatch  *batch,
                       GError        **error)
 {
   const gsize n = (gsize) capacity * (gsize) length; /* of two int: fits */
+  const int features = reformer_config_get_input_features (model->config);
   ReformerLabelForm form;
 
   reformer_model_get_label_form (model, &form);
-  if (batch->tokens == NULL || batch->capacity != capacity || batch->length != length)
+  if (batch->labels == NULL || batch->features != features || batch->capacity != capacity || batch->length != length)
     {
       reformer_batch_clear (batch);
-      batch->tokens = g_try_new (gint32, n);
+      if (features > 0)
+        batch->values = n <= G_MAXSIZE / sizeof (float) / (gsize) features ? g_try_new (float, n * (gsize) features) : NULL;
+      else
+        batch->tokens = g_try_new (gint32, n);
       batch->labels = g_try_new (gint32, reformer_label_form_get_n (&form, capacity, length));
       batch->mask = g_try_new (guint8, n);
-      if (batch->tokens == NULL || batch->labels == NULL || batch->mask == NULL)
+      if ((batch->tokens == NULL && batch->values == NULL) || batch->labels == NULL || batch->mask == NULL)
         {
           reformer_batch_clear (batch);
           g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY, "no host memory for %d rows of %d tokens", capacity, length);
@@ -43,12 +48,44 @@ reformer_batch_start (ReformerBatch  *batch,
         }
       batch->capacity = capacity;
       batch->length = length;
+      batch->features = features;
     }
   batch->form = form;
   batch->pad = CLAMP (reformer_config_get_pad_token_id (model->config), 0, reformer_config_get_vocab_size (model->config) - 1);
   batch->rows = 0;
   batch->targets = (ReformerTargets) { 0 };
   batch->n_tokens = 0;
+  return TRUE;
+}
+
+/* Ids or vectors of a sample, in the row that is next, and what it is padded with. */
+static gboolean
+add_tokens (ReformerBatch   *batch,
+            ReformerSample  *sample,
+            gsize            n,
+            GError         **error)
+{
+  const gsize length = (gsize) batch->length, at = (gsize) batch->rows * length, width = (gsize) batch->features;
+  const int features = reformer_sample_get_features (sample);
+  GBytes *values = reformer_sample_get_values (sample);
+
+  if (values != NULL ? features != batch->features : batch->features > 0)
+    {
+      g_autofree char *seen = values != NULL ? g_strdup_printf ("vectors of %d numbers", features) : g_strdup ("ids");
+      g_autofree char *wanted = batch->features > 0 ? g_strdup_printf ("vectors of %d numbers", batch->features) : g_strdup ("ids");
+
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "it has %s; wanted %s, for the model's input_features is %d", seen, wanted, batch->features);
+      return FALSE;
+    }
+  if (values != NULL)
+    {
+      memcpy (batch->values + at * width, g_bytes_get_data (values, NULL), n * width * sizeof (float));
+      memset (batch->values + (at + n) * width, 0, (length - n) * width * sizeof (float));
+      return TRUE;
+    }
+  memcpy (batch->tokens + at, g_bytes_get_data (reformer_sample_get_tokens (sample), NULL), n * sizeof (gint32));
+  for (gsize i = n; i < length; i++)
+    batch->tokens[at + i] = batch->pad;
   return TRUE;
 }
 
@@ -89,16 +126,16 @@ add_labels (ReformerBatch    *batch,
   const gsize n_labels = reformer_label_form_get_n (form, 1, (int) n), room = reformer_label_form_get_n (form, 1, batch->length);
   gint32 *labels = batch->labels + (gsize) batch->rows * room;
   const guint8 *mask = batch->mask + (gsize) batch->rows * (gsize) batch->length;
-  const gint32 *tokens = batch->tokens + (gsize) batch->rows * (gsize) batch->length;
+  const gsize at = (gsize) batch->rows * (gsize) batch->length;
 
-  if (given == NULL && form->shifted)
+  if (given == NULL && form->shifted && batch->tokens != NULL)
     for (gsize i = 0; i < n; i++)
-      labels[i] = mask[i] != 0 ? tokens[i] : REFORMER_NO_TARGET;
+      labels[i] = mask[i] != 0 ? batch->tokens[at + i] : REFORMER_NO_TARGET;
   else if (given == NULL || g_bytes_get_size (given) != n_labels * sizeof *labels)
     {
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "it has %" G_GSIZE_FORMAT " bytes of labels; wanted %" G_GSIZE_FORMAT " (%s, %d for %s of %" G_GSIZE_FORMAT
-                   " ids)", given != NULL ? g_bytes_get_size (given) : 0, n_labels * sizeof *labels, reformer_label_form_get_type (form), form->width,
-                   form->of_tokens ? "each" : "the whole", n);
+                   " %s)", given != NULL ? g_bytes_get_size (given) : 0, n_labels * sizeof *labels, reformer_label_form_get_type (form), form->width,
+                   form->of_tokens ? "each" : "the whole", n, batch->tokens != NULL ? "ids" : "vectors");
       return FALSE;
     }
   else
@@ -124,24 +161,15 @@ reformer_batch_add (ReformerBatch    *batch,
 {
   const gsize n = reformer_sample_get_length (sample);
   const gsize length = (gsize) batch->length, at = (gsize) batch->rows * length;
-  gint32 *tokens = batch->tokens + at;
   guint8 *mask = batch->mask + at;
   ReformerTargets targets = { 0 };
   gint64 kept = 0;
 
-  if (reformer_sample_get_tokens (sample) == NULL)
-    {
-      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "sample %" G_GINT64_FORMAT " of %s has vectors; wanted ids", index, G_OBJECT_TYPE_NAME (dataset));
-      return FALSE;
-    }
-  memcpy (tokens, g_bytes_get_data (reformer_sample_get_tokens (sample), NULL), n * sizeof *tokens);
-  for (gsize i = n; i < length; i++)
-    tokens[i] = batch->pad;
   memset (mask, 0, length);
   memset (mask, 1, n);
   if (reformer_sample_get_mask (sample) != NULL)
     memcpy (mask, g_bytes_get_data (reformer_sample_get_mask (sample), NULL), n);
-  if (!add_labels (batch, sample, n, &targets, error))
+  if (!add_tokens (batch, sample, n, error) || !add_labels (batch, sample, n, &targets, error))
     {
       g_prefix_error (error, "sample %" G_GINT64_FORMAT " of %s: ", index, G_OBJECT_TYPE_NAME (dataset));
       return FALSE;
@@ -208,15 +236,22 @@ reformer_batch_upload (ReformerBatch         *batch,
                        GError               **error)
 {
   const gsize length = (gsize) batch->length, at = (gsize) first * length, n = (gsize) rows * length;
-  const gint32 *ids = batch->tokens + at;
+  const gint32 *ids = batch->tokens != NULL ? batch->tokens + at : NULL;
   ReformerRun run = REFORMER_RUN_INIT (device, NULL);
 
   reformer_batch_tensors_clear (tensors);
   reformer_run_part (&run, "tokens");
-  tensors->tokens = upload (&run, REFORMER_DTYPE_INT32, ids, rows, length);
+  if (ids != NULL)
+    tensors->tokens = upload (&run, REFORMER_DTYPE_INT32, ids, rows, length);
+  else
+    {
+      tensors->tokens = reformer_run_new (&run, REFORMER_DTYPE_FLOAT32, 3, (gint64) rows, (gint64) length, (gint64) batch->features);
+      if (tensors->tokens != NULL)
+        reformer_run_write (&run, reformer_span (tensors->tokens), batch->values + at * (gsize) batch->features, n * (gsize) batch->features);
+    }
   if (memchr (batch->mask + at, 0, n) != NULL)
     tensors->mask = upload (&run, REFORMER_DTYPE_UINT8, batch->mask + at, rows, length);
-  if (!batch->form.shifted || memcmp (ids, batch->labels + at, n * sizeof *ids) != 0)
+  if (!batch->form.shifted || ids == NULL || memcmp (ids, batch->labels + at, n * sizeof *ids) != 0)
     tensors->labels = upload_labels (&run, batch, first, rows);
   else
     tensors->labels = tensors->tokens != NULL ? g_object_ref (tensors->tokens) : NULL;

@@ -11,12 +11,14 @@ G_BEGIN_DECLS
 /* Rows of one length on the host, filled from samples: short ones are padded on the right, with a mask of 0 and no target. */
 typedef struct
 {
+  int                features;  /* numbers in a vector; 0: the samples have ids */
   int                length;
   int                capacity;  /* rows */
   int                rows;      /* filled */
   gint32             pad;
   ReformerLabelForm  form;
-  gint32            *tokens;    /* [rows, length] */
+  gint32            *tokens;    /* [rows, length]; NULL where there are */
+  float             *values;    /*   [rows, length, features] */
   gint32            *labels;    /* in the form that the model wants: int32 or float32 */
   guint8            *mask;
   ReformerTargets    targets;   /* of all rows */
@@ -36,7 +38,7 @@ gboolean reformer_batch_start  (ReformerBatch    *batch,
                                 int               length,
                                 GError          **error);
 /* Appends sample number `index` of the data set as reformer_dataset_read_sample() gives it for this length: whole, and no longer. One without any target is left
- * out; labels that the model cannot take are an error. */
+ * out; what the model cannot take is an error. */
 gboolean reformer_batch_add    (ReformerBatch    *batch,
                                 ReformerDataset  *dataset,
                                 gint64            index,

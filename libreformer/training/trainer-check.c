@@ -146,14 +146,13 @@ reformer_trainer_settle_memory (ReformerTrainerJob  *job,
                                 GError             **error)
 {
   ReformerModel *model = job->trainer->model;
-  const gint64 shape[2] = { job->settings.batch_size, MAX (job->settings.sequence_length, job->settings.final_sequence_length) };
   g_autoptr (ReformerTensor) tokens = NULL;
 
   if (!reformer_optimizer_prepare (job->optimizer, job->parameters, error))
     return FALSE;
   if (reformer_stack_get_keep (model->stack) != REFORMER_KEEP_AUTO)
     return TRUE;
-  tokens = reformer_tensor_new (model->device, REFORMER_DTYPE_INT32, shape, 2, error);
+  tokens = reformer_model_new_tokens (model, model->device, job->settings.batch_size, MAX (job->settings.sequence_length, job->settings.final_sequence_length), error);
   if (tokens == NULL)
     return FALSE;
   reformer_model_choose_keep (model, tokens);
