@@ -25,6 +25,7 @@ static const struct
   { "{\"max_position_embeddings\": 0}", { "max_position_embeddings is 0" } },
   { "{\"chunk_size_feed_forward\": -1}", { "chunk_size_feed_forward is -1", "0 or more" } },
   { "{\"chunk_size_lm_head\": -1}", { "chunk_size_lm_head is -1" } },
+  { "{\"input_features\": 2, \"is_decoder\": true, \"tied_projection\": true}", { "tied_projection is true", "input_features is 2" } },
   { "{\"input_features\": -1}", { "input_features is -1", "0 or more" } },
   { "{\"input_features\": 2000000000, \"hidden_size\": 256000}", { "input_features 2000000000 times hidden_size 256000" } },
   { "{\"hidden_act\": \"prelu\"}", { "hidden_act is \"prelu\"", "parameters of its own", "gelu", "relu6" } },

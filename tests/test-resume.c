@@ -95,7 +95,7 @@ new_data (const char *folder)
   g_autoptr (GFile) file = g_file_new_for_path (path);
   g_autoptr (ReformerTokenizer) tokenizer = reformer_byte_tokenizer_new ();
 
-  for (guint i = 0; text->len < 700; i++)
+  for (guint i = 0; text->len < 690; i++) /* the last sequence of 32 is a short one */
     g_string_append_printf (text, "%u is %s, ", i * i % 97, i % 3 == 0 ? "much" : "little");
   test_file_write (folder, "text", text->str, (gssize) text->len);
   return REFORMER_DATASET (reformer_text_dataset_new (file, tokenizer));
@@ -107,7 +107,7 @@ set_all (ReformerTrainer *trainer)
 {
   ReformerOptimizer *optimizer = reformer_trainer_get_optimizer (trainer);
 
-  g_object_set (trainer, "sequence-length", 32, "final-sequence-length", 61, "final-steps", 2, "batch-size", 3, "accumulation", 2, "max-gradient-norm", 0.05, "shuffle", FALSE,
+  g_object_set (trainer, "sequence-length", 32, "final-sequence-length", 61, "final-steps", 2, "batch-size", 3, "accumulation", 2, "max-gradient-norm", 0.05, "shuffle", FALSE, "by-length", TRUE,
                 "rehash", TRUE, "total-steps", 16, "evaluation-interval", 3, "evaluation-samples", 2, "patience", 100, "min-improvement", 0.5, "checkpoint-interval", 1, "checkpoints-kept", 100,
                 "max-skipped", 7, "history-interval", 2, NULL);
   g_object_set (reformer_trainer_get_schedule (trainer), "decay", REFORMER_DECAY_LINEAR, "warmup-steps", 3, "final-factor", 0.25, NULL);

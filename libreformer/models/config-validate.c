@@ -490,6 +490,9 @@ check_head (ReformerConfig  *self,
   if (self->head == REFORMER_HEAD_MASKED_LANGUAGE && self->is_decoder)
     return refuse (error, "is_decoder is true, false is wanted for a masked language head (or the head language)");
 
+  if (self->tied_projection && self->input_features > 0)
+    return refuse (error, "tied_projection is true, but input_features is %d: there is no table of words to tie; would fit: tied_projection false", self->input_features);
+
   if (!check_least ("num_labels", self->num_labels, 1, error))
     return FALSE;
   if (self->head == REFORMER_HEAD_SPANS && self->num_labels != 2)

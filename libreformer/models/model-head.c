@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "models/model-head.h"
+#include "models/model-lengths.h"
 
 #include <math.h>
 
@@ -90,15 +91,15 @@ next_piece (ReformerInput *input,
             gsize         *to)
 {
   const gsize T = (gsize) input->T, T0 = (gsize) input->T0;
-  const gsize end = T == T0 ? (gsize) input->B * T : 0; /* without padding the rows are one sequence */
+  const gsize end = T == T0 && input->whole == NULL ? (gsize) input->B * T : 0; /* without padding the rows are one sequence */
 
   *n += *count;
-  if (end == 0 && *n % T >= T0)
+  if (*n < (gsize) input->B * T && end == 0 && *n % T >= reformer_input_row_length (input, *n / T))
     *n += T - *n % T;
   if (*n >= (gsize) input->B * T)
     return FALSE;
-  *count = MIN (piece, end > 0 ? end - *n : T0 - *n % T);
-  *to = end > 0 ? *n : *n / T * T0 + *n % T;
+  *count = MIN (piece, end > 0 ? end - *n : reformer_input_row_length (input, *n / T) - *n % T);
+  *to = end > 0 ? *n : reformer_input_row_place (input, *n / T) + *n % T;
   return TRUE;
 }
 
@@ -113,7 +114,7 @@ tokens_forward (ReformerModel   *self,
   const int W = reformer_model_get_width (self), width = hidden ? W : reformer_head_get_width (self);
   const gsize piece = reformer_tape_get_piece (tape, (gsize) MAX (width, W));
   const char *part = reformer_run_part (run, "output");
-  g_autoptr (ReformerTensor) output = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) input->B, (gint64) input->T0, (gint64) width);
+  g_autoptr (ReformerTensor) output = reformer_input_get_output (input, width, run);
   g_autoptr (ReformerTensor) z = NULL;
   gsize n = 0, count = 0, to;
 

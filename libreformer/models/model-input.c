@@ -5,6 +5,9 @@
 
 /* Reading and checking of what callers give to a model, on the host: every id and label is looked at before a kernel sees it. */
 
+/* Short sequences, for which no layer makes chunks, run together where one is longer than the other by less than this. */
+#define SHORT_STEP 16
+
 void
 reformer_input_clear (ReformerInput *input)
 {
@@ -39,14 +42,17 @@ lcm (gint64 a,
   return a / x * b;
 }
 
-gint64
-reformer_model_pad_length (ReformerModel *self,
-                           gint64         length)
+/* To a multiple of what sequences are padded, and up to what length they are not. */
+static void
+find_padding (ReformerModel *self,
+              gint64        *multiple,
+              gint64        *least)
 {
   const char *const *kinds = reformer_config_get_attn_layers (self->config);
   const guint n = reformer_config_get_n_layers (self->config);
-  gint64 multiple = 1, least = G_MAXINT64;
 
+  *multiple = 1;
+  *least = G_MAXINT64;
   for (guint i = 0; i < n; i++)
     {
       gint64 chunk;
@@ -57,10 +63,32 @@ reformer_model_pad_length (ReformerModel *self,
         chunk = reformer_config_get_local_attn_chunk_length (self->config);
       else
         continue;
-      multiple = lcm (multiple, chunk);
-      least = MIN (least, chunk);
+      *multiple = lcm (*multiple, chunk);
+      *least = MIN (*least, chunk);
     }
+}
+
+gint64
+reformer_model_pad_length (ReformerModel *self,
+                           gint64         length)
+{
+  gint64 multiple, least;
+
+  find_padding (self, &multiple, &least);
   return length <= least || length % multiple == 0 ? length : (length / multiple + 1) * multiple;
+}
+
+gint64
+reformer_model_pad_kind (ReformerModel *self,
+                         gint64         length,
+                         gboolean       exact)
+{
+  gint64 multiple, least;
+
+  find_padding (self, &multiple, &least);
+  if (length > least)
+    return (length + multiple - 1) / multiple;
+  return exact ? -length : -((length + SHORT_STEP - 1) / SHORT_STEP);
 }
 
 /* ---- Shapes ---- */
@@ -108,10 +136,10 @@ check_tensor (ReformerModel  *self,
 }
 
 /* The tokens' shape: [B, T] or [B, T, F]. */
-static gboolean
-check_tokens (ReformerModel  *self,
-              ReformerRun    *run,
-              ReformerTensor *tokens)
+gboolean
+reformer_input_check_tokens (ReformerModel  *self,
+                             ReformerRun    *run,
+                             ReformerTensor *tokens)
 {
   const int features = reformer_config_get_input_features (self->config);
   gsize n_dims;
@@ -223,7 +251,7 @@ read_ids (ReformerModel  *self,
             id = given[(gsize) b * input->T0 + t];
             if (id < 0 || id >= vocabulary)
               {
-                reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "tokens: the id %d at row %d, position %d; wanted 0 to %d (vocab_size is %d)", id, b, t,
+                reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "tokens: the id %d at row %d, position %d; wanted 0 to %d (vocab_size is %d)", id, input->first + b, t,
                                    vocabulary - 1, vocabulary);
                 return;
               }
@@ -277,7 +305,7 @@ reformer_model_read_input (ReformerModel  *self,
   g_autofree gint64 *shape = NULL;
   gsize n_dims;
 
-  if (check_tokens (self, run, tokens))
+  if (reformer_input_check_tokens (self, run, tokens))
     {
       shape = reformer_tensor_get_shape (tokens, &n_dims);
       if (check_length (self, run, shape[0], shape[1]))

@@ -126,7 +126,7 @@ place_of (const ReformerLabelForm *form,
   const gsize token = i / (gsize) form->width, row = form->of_tokens ? token / (gsize) length : token;
   g_autoptr (GString) place = g_string_new (NULL);
 
-  g_string_append_printf (place, "row %" G_GSIZE_FORMAT, row);
+  g_string_append_printf (place, "row %" G_GSIZE_FORMAT, (gsize) form->first + row);
   if (form->of_tokens)
     g_string_append_printf (place, ", position %" G_GSIZE_FORMAT, token % (gsize) length);
   if (form->width > 1)
@@ -344,6 +344,7 @@ reformer_model_read_labels (ReformerModel  *self,
   GError *problem = NULL;
 
   reformer_model_get_label_form (self, &form);
+  form.first = input->first;
   if (!check_labels (self, run, &form, labels, input))
     return;
   if (planner)

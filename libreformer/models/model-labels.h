@@ -40,6 +40,7 @@ typedef struct
   int                width;     /* labels of a token or sequence */
   int                classes;
   const double      *weights;   /* of the classes, borrowed from the configuration; NULL: all 1 */
+  int                first;     /* number of the first sequence, for messages */
 } ReformerLabelForm;
 
 /* The model must be built, and have a head. */

@@ -160,22 +160,19 @@ plan_fastest (const ReformerPlanning *planning,
 
 void
 reformer_model_choose_keep (ReformerModel  *self,
-                            ReformerTensor *tokens)
+                            ReformerTensor *tokens,
+                            int             rows,
+                            gint64          length)
 {
   g_autoptr (ReformerMemoryPlan) best = NULL;
   g_autoptr (GError) error = NULL;
-  g_autofree gint64 *shape = NULL;
   gboolean gradients = TRUE;
   ReformerPlanning planning = { self, TRUE, 0, run_model, &gradients };
-  gsize n_dims;
 
   if (reformer_stack_get_keep (self->stack) != REFORMER_KEEP_AUTO || reformer_device_is_planner (self->device))
     return;
-  shape = reformer_tensor_get_shape (tokens, &n_dims);
-  if (n_dims != (self->projection != NULL ? 3 : 2) || shape[0] > G_MAXINT || reformer_tensor_get_device (tokens) != self->device)
-    return;
   planning.held = reformer_account_round (reformer_tensor_get_n_bytes (tokens));
-  best = plan_fastest (&planning, (int) shape[0], shape[1], &error);
+  best = plan_fastest (&planning, rows, length, &error);
   if (best != NULL)
     reformer_stack_set_keep (self->stack, reformer_memory_plan_get_keep (best));
   else if (g_error_matches (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED))

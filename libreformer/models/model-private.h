@@ -84,9 +84,13 @@ void     reformer_model_sight_clear (ReformerModelSight *sight);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ReformerModelSight, reformer_model_sight_clear)
 
+typedef struct _ReformerInputs ReformerInputs;
+
 /* Tokens, mask and labels as the layers want them: padded on the right to a length that all chunks fit, masked there. */
 typedef struct
 {
+  ReformerInputs *whole;  /* what it is a part of; NULL: it is all */
+  int             first;  /* number of its first row among the sequences of the whole */
   int             B;
   int             T0;     /* as given */
   int             T;      /* padded */
@@ -107,6 +111,18 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ReformerInput, reformer_input_clear)
 /* Length after padding (spec 3.0): to a multiple of all chunk lengths, unless every layer gives full attention. */
 gint64   reformer_model_pad_length (ReformerModel  *self,
                                     gint64          length);
+/* The same for all sequences that may be padded as rows of one input, and computed each as alone. With `exact` short ones must be equally long. */
+gint64   reformer_model_pad_kind   (ReformerModel  *self,
+                                    gint64          length,
+                                    gboolean        exact);
+/* FALSE and a failed run unless the tokens have the model's type and shape, or the tensor is on its device. */
+gboolean reformer_input_check_tokens (ReformerModel  *self,
+                                      ReformerRun    *run,
+                                      ReformerTensor *tokens);
+gboolean reformer_input_check_device (ReformerModel  *self,
+                                      ReformerRun    *run,
+                                      const char     *name,
+                                      ReformerTensor *tensor);
 gboolean reformer_model_read_input (ReformerModel  *self,
                                     ReformerRun    *run,
                                     ReformerTensor *tokens,
@@ -116,10 +132,6 @@ gboolean reformer_model_read_input (ReformerModel  *self,
 /* 32-bit numbers on the host; NULL and a failed run where there is no memory. */
 gint32  *reformer_input_host_array (ReformerRun    *run,
                                     gsize           n);
-gboolean reformer_input_check_device (ReformerModel  *self,
-                                      ReformerRun    *run,
-                                      const char     *name,
-                                      ReformerTensor *tensor);
 
 /* ---- model-labels.c ---- */
 
@@ -230,6 +242,7 @@ void            reformer_model_clear_gradients (ReformerModel *self,
 typedef struct
 {
   GCancellable    *cancellable;
+  const gint32    *lengths; /* of the rows, each of which is then computed as alone; NULL: none are given */
   ReformerTargets  total;   /* what the gradients are a mean over: the targets of all passes of the step; none: those of this pass, which must then have some */
   gboolean         add;     /* the gradients are added to those of the passes before */
   double           sums[2]; /* comes back: the sums of the losses, as reformer_targets_mean() takes them */
@@ -279,9 +292,10 @@ ReformerMemoryPlan *reformer_planning_make            (const ReformerPlanning  *
 gint64              reformer_planning_find_max_length (const ReformerPlanning  *planning,
                                                        int                      rows,
                                                        GError                 **error);
-/* Turns keep = auto into the fastest that the memory allows for these tokens, [B, T] or [B, T, F] on the model's device; where they are not, the step fails by
- * itself. */
+/* Turns keep = auto into the fastest that the memory allows for so many rows at once, of these tokens. */
 void                reformer_model_choose_keep (ReformerModel  *self,
-                                                ReformerTensor *tokens);
+                                                ReformerTensor *tokens,
+                                                int             rows,
+                                                gint64          length);
 
 G_END_DECLS

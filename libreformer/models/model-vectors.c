@@ -49,7 +49,7 @@ check_numbers (ReformerRun    *run,
       for (gsize i = 0; i < count && reformer_run_ok (run); i++)
         if (!isfinite (numbers[i]))
           reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "tokens: %g at row %" G_GSIZE_FORMAT ", position %" G_GSIZE_FORMAT ", feature %" G_GSIZE_FORMAT
-                             "; wanted a finite number, where the mask is 0 too", (double) numbers[i], (from + i) / features / (gsize) input->T0,
+                             "; wanted a finite number, where the mask is 0 too", (double) numbers[i], (gsize) input->first + (from + i) / features / (gsize) input->T0,
                              (from + i) / features % (gsize) input->T0, (from + i) % features);
     }
 }

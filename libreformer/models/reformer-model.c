@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "models/model-private.h"
+#include "models/model-lengths.h"
 
 #include <math.h>
 
@@ -11,7 +11,13 @@
  * A model is made from a configuration ([ctor@Model.new]) or read from a folder as transformers saves it ([func@Model.load]). Making one never fails: what does
  * not fit in the configuration is said by [method@Config.validate], or by the first call that needs it. Weights are allocated and drawn at first use.
  *
- * Tokens are int32 `[B, T]`. A length that the chunks do not divide is padded and masked inside; it may be anything up to the number of positions.
+ * Tokens are int32 `[B, T]`, or, with [property@Config:input-features] F, vectors, float32 `[B, T, F]`. A length that the chunks do not divide is padded and masked
+ * inside; it may be anything up to the number of positions.
+ *
+ * The mask is int32 or uint8 `[B, T]`, 1 = keep, as transformers has it: what is masked takes part in how a row is cut into chunks. Or lengths stand in its place,
+ * int32 `[B]`: each row is then computed as if it came alone, in its length, and what is behind its end is not looked at; outputs are 0 there. With tokens of
+ * one row, `[1, T]`, lengths int32 `[n]` are those of n sequences packed into it, one behind the other: each is computed as alone, with positions from 0 on. Labels
+ * have the shape that they have for the tokens; those of sequences are `[n]`.
  *
  * Calls that only read, such as [method@Model.forward], may be made from several threads at once; [method@Model.compute_gradients] writes the gradients and
  * needs the model for itself.
@@ -576,24 +582,23 @@ forward (ReformerModel        *self,
          const ReformerWatch  *watch,
          GError              **error)
 {
-  g_autoptr (ReformerTape) tape = NULL;
-  g_autoptr (ReformerTensor) output = NULL;
-  g_auto (ReformerInput) input = { 0 };
+  g_auto (ReformerInputs) inputs = { 0 };
   ReformerRun run;
 
   if (!reformer_model_prepare (self, error))
     return NULL;
   run = (ReformerRun) REFORMER_RUN_INIT (self->device, NULL);
-  if (!reformer_model_read_input (self, &run, tokens, mask, NULL, &input))
+  if (!reformer_model_read_lengths (self, &run, tokens, &mask, &inputs.lengths) || !reformer_model_read_inputs (self, &run, tokens, mask, NULL, &inputs))
     {
       reformer_run_finish (&run, error);
       return NULL;
     }
-  tape = reformer_model_new_tape (self, &input, FALSE, NULL);
-  reformer_tape_set_record (tape, REFORMER_RECORD_NOTHING);
-  reformer_tape_set_watch (tape, watch);
-  output = reformer_model_run_forward (self, &input, encode, tape);
-  return reformer_tape_check (tape, error) ? g_steal_pointer (&output) : NULL;
+  if (watch != NULL && inputs.lengths.n > 0)
+    {
+      g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "mask: lengths of %d sequences; wanted a mask [B, T], to look inside", inputs.lengths.n);
+      return NULL;
+    }
+  return reformer_model_forward_inputs (self, &inputs, encode, watch, error);
 }
 
 gboolean
@@ -611,8 +616,8 @@ reformer_model_watch (ReformerModel        *self,
 /**
  * reformer_model_forward:
  * @self: a model
- * @tokens: int32 `[B, T]`
- * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
+ * @tokens: int32 `[B, T]`, or float32 `[B, T, F]`
+ * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep, or lengths, int32 `[B]`; %NULL for all
  * @error: return location for an error
  *
  * Computes the head's output, float32 in the shape that [enum@Head] names: for a language model the logits `[B, T, V]`, for a classifier of sequences `[B, labels]`;
@@ -636,8 +641,8 @@ reformer_model_forward (ReformerModel   *self,
 /**
  * reformer_model_encode:
  * @self: a model
- * @tokens: int32 `[B, T]`
- * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
+ * @tokens: int32 `[B, T]`, or float32 `[B, T, F]`
+ * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep, or lengths, int32 `[B]`; %NULL for all
  * @error: return location for an error
  *
  * Computes the last hidden state: both streams after the final norm, float32 `[B, T, 2H]`, or the one stream `[B, T, H]`. Dropout is off.
@@ -657,6 +662,69 @@ reformer_model_encode (ReformerModel   *self,
   return forward (self, tokens, mask, TRUE, NULL, error);
 }
 
+/* Whether attention has dropout: in layers of any kind. */
+static gboolean
+drops_weights (ReformerConfig *config)
+{
+  return reformer_config_get_local_attention_probs_dropout_prob (config) > 0 || reformer_config_get_lsh_attention_probs_dropout_prob (config) > 0;
+}
+
+/* A step that still says auto settles for the sequences that run together. Tokens of a wrong shape fail later. */
+static void
+choose_keep (ReformerModel         *self,
+             ReformerTensor        *tokens,
+             const ReformerLengths *lengths)
+{
+  gsize n_dims;
+  g_autofree gint64 *shape = reformer_tensor_get_shape (tokens, &n_dims);
+  int rows;
+  gint64 length;
+
+  if (reformer_tensor_get_device (tokens) != self->device || n_dims != (self->projection != NULL ? 3 : 2) || shape[0] > G_MAXINT)
+    return;
+  rows = (int) shape[0];
+  length = shape[1];
+  if (lengths->n > 0)
+    reformer_model_find_largest_group (self, lengths, &rows, &length);
+  reformer_model_choose_keep (self, tokens, rows, length);
+}
+
+/* The losses of all inputs, one after the other; the gradients are added up. */
+static gboolean
+run_inputs (ReformerModel      *self,
+            ReformerInputs     *inputs,
+            gboolean            gradients,
+            ReformerModelPass  *pass,
+            GError            **error)
+{
+  pass->sums[0] = pass->sums[1] = 0;
+  pass->targets = (ReformerTargets) { 0 };
+  for (guint i = 0; i < inputs->list->len; i++)
+    {
+      ReformerInput *input = reformer_inputs_get (inputs, i);
+      g_autoptr (ReformerTape) tape = reformer_model_new_tape (self, input, gradients && self->training, pass->cancellable);
+      double sums[2] = { 0 };
+
+      reformer_tape_set_record (tape, gradients ? REFORMER_RECORD_EVERYTHING : REFORMER_RECORD_NOTHING);
+      if (gradients && i == 0 && !pass->add)
+        reformer_model_clear_gradients (self, reformer_tape_get_run (tape));
+      input->sight = pass->sight;
+      reformer_model_run_loss (self, input, gradients, sums, tape);
+      if (pass->sight != NULL)
+        {
+          g_set_object (&pass->sight->labels, input->labels);
+          g_set_object (&pass->sight->mask, input->mask);
+        }
+      for (int side = 0; side < 2; side++)
+        pass->sums[side] += sums[side];
+      reformer_targets_add (&pass->targets, &input->targets);
+      if (!reformer_tape_check (tape, error))
+        return FALSE;
+      reformer_input_clear (input);
+    }
+  return TRUE;
+}
+
 gboolean
 reformer_model_run_pass (ReformerModel      *self,
                          ReformerTensor     *tokens,
@@ -666,41 +734,36 @@ reformer_model_run_pass (ReformerModel      *self,
                          ReformerModelPass  *pass,
                          GError            **error)
 {
-  g_autoptr (ReformerTape) tape = NULL;
-  g_auto (ReformerInput) input = { .total = pass->total, .sight = pass->sight };
+  g_auto (ReformerInputs) inputs = { .total = pass->total };
+  guint n_rows = 0;
   ReformerRun run;
   ReformerKeep before;
 
   if (!reformer_model_prepare (self, error))
     return FALSE;
   before = reformer_stack_get_keep (self->stack);
-  if (gradients)
-    reformer_model_choose_keep (self, tokens);
   run = (ReformerRun) REFORMER_RUN_INIT (self->device, pass->cancellable);
-  if (!reformer_model_read_input (self, &run, tokens, mask, labels, &input))
+  if (pass->lengths != NULL)
+    reformer_lengths_take_rows (&inputs.lengths, tokens, pass->lengths);
+  else
+    reformer_model_read_lengths (self, &run, tokens, &mask, &inputs.lengths);
+  inputs.lengths.exact = gradients && self->training && drops_weights (self->config);
+  if (gradients && reformer_run_ok (&run))
+    choose_keep (self, tokens, &inputs.lengths);
+  if (!reformer_run_ok (&run) || !reformer_model_read_inputs (self, &run, tokens, mask, labels, &inputs))
     {
       reformer_stack_set_keep (self->stack, before);
       return reformer_run_finish (&run, error);
     }
-  tape = reformer_model_new_tape (self, &input, gradients && self->training, pass->cancellable);
-  reformer_tape_set_record (tape, gradients ? REFORMER_RECORD_EVERYTHING : REFORMER_RECORD_NOTHING);
-  if (gradients && !pass->add)
-    reformer_model_clear_gradients (self, reformer_tape_get_run (tape));
-  pass->sums[0] = pass->sums[1] = 0;
-  reformer_model_run_loss (self, &input, gradients, pass->sums, tape);
-  pass->targets = input.targets;
-  if (pass->sight != NULL)
-    {
-      g_set_object (&pass->sight->labels, input.labels);
-      g_set_object (&pass->sight->mask, input.mask);
-    }
-  if (!reformer_tape_check (tape, error))
+  for (guint i = 0; i < inputs.list->len; i++)
+    n_rows += (guint) reformer_inputs_get (&inputs, i)->B;
+  if (!run_inputs (self, &inputs, gradients, pass, error))
     {
       reformer_stack_set_keep (self->stack, before); /* auto is settled by a step that was taken */
       return FALSE;
     }
   if (gradients)
-    reformer_model_set_sequence (self, self->sequence + (guint) input.B);
+    reformer_model_set_sequence (self, self->sequence + n_rows);
   return TRUE;
 }
 
@@ -720,8 +783,8 @@ loss (ReformerModel   *self,
 /**
  * reformer_model_compute_loss:
  * @self: a model
- * @tokens: int32 `[B, T]`
- * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
+ * @tokens: int32 `[B, T]`, or float32 `[B, T, F]`
+ * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep, or lengths, int32 `[B]`; %NULL for all
  * @labels: the targets; see [method@Model.compute_gradients]
  * @error: return location for an error
  *
@@ -747,8 +810,8 @@ reformer_model_compute_loss (ReformerModel   *self,
 /**
  * reformer_model_compute_gradients:
  * @self: a model
- * @tokens: int32 `[B, T]`
- * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep; %NULL for all
+ * @tokens: int32 `[B, T]`, or float32 `[B, T, F]`
+ * @mask: (nullable): int32 or uint8 `[B, T]`, 1 = keep, or lengths, int32 `[B]`; %NULL for all
  * @labels: what the head should say, see below
  * @error: return location for an error
  *

@@ -69,6 +69,7 @@ static const ToolPropertyHelp helps[] = {
   { "max-gradient-norm", "X", "where gradients are clipped; 0: never" },
   { "shuffle", NULL, "sequences in random order" },
   { "rehash", NULL, "other hash rotations after each step" },
+  { "by-length", NULL, "short samples as alone, not padded" },
   { "total-steps", "N", "steps in all; --steps for short", "1000", "a whole number from 1 to 4294967295" },
   { "evaluation-interval", "N", "steps between evaluations; 0: none" },
   { "evaluation-samples", "N", "sequences of an evaluation; 0: all" },

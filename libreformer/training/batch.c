@@ -16,7 +16,16 @@ reformer_batch_clear (ReformerBatch *batch)
   g_clear_pointer (&batch->values, g_free);
   g_clear_pointer (&batch->labels, g_free);
   g_clear_pointer (&batch->mask, g_free);
+  g_clear_pointer (&batch->lengths, g_free);
   *batch = (ReformerBatch) REFORMER_BATCH_INIT;
+}
+
+static void
+empty (ReformerBatch *batch)
+{
+  batch->rows = 0;
+  batch->targets = (ReformerTargets) { 0 };
+  batch->n_tokens = 0;
 }
 
 gboolean
@@ -40,7 +49,8 @@ reformer_batch_start (ReformerBatch  *batch,
         batch->tokens = g_try_new (gint32, n);
       batch->labels = g_try_new (gint32, reformer_label_form_get_n (&form, capacity, length));
       batch->mask = g_try_new (guint8, n);
-      if ((batch->tokens == NULL && batch->values == NULL) || batch->labels == NULL || batch->mask == NULL)
+      batch->lengths = g_try_new (gint32, (gsize) capacity);
+      if ((batch->tokens == NULL && batch->values == NULL) || batch->labels == NULL || batch->mask == NULL || batch->lengths == NULL)
         {
           reformer_batch_clear (batch);
           g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY, "no host memory for %d rows of %d tokens", capacity, length);
@@ -52,9 +62,7 @@ reformer_batch_start (ReformerBatch  *batch,
     }
   batch->form = form;
   batch->pad = CLAMP (reformer_config_get_pad_token_id (model->config), 0, reformer_config_get_vocab_size (model->config) - 1);
-  batch->rows = 0;
-  batch->targets = (ReformerTargets) { 0 };
-  batch->n_tokens = 0;
+  empty (batch);
   return TRUE;
 }
 
@@ -152,12 +160,10 @@ add_labels (ReformerBatch    *batch,
   return TRUE;
 }
 
-gboolean
-reformer_batch_add (ReformerBatch    *batch,
-                    ReformerDataset  *dataset,
-                    gint64            index,
-                    ReformerSample   *sample,
-                    GError          **error)
+static gboolean
+add (ReformerBatch   *batch,
+     ReformerSample  *sample,
+     GError         **error)
 {
   const gsize n = reformer_sample_get_length (sample);
   const gsize length = (gsize) batch->length, at = (gsize) batch->rows * length;
@@ -170,19 +176,48 @@ reformer_batch_add (ReformerBatch    *batch,
   if (reformer_sample_get_mask (sample) != NULL)
     memcpy (mask, g_bytes_get_data (reformer_sample_get_mask (sample), NULL), n);
   if (!add_tokens (batch, sample, n, error) || !add_labels (batch, sample, n, &targets, error))
-    {
-      g_prefix_error (error, "sample %" G_GINT64_FORMAT " of %s: ", index, G_OBJECT_TYPE_NAME (dataset));
-      return FALSE;
-    }
+    return FALSE;
   for (gsize i = 0; i < n; i++)
     kept += mask[i] != 0;
   if (targets.count > 0)
     {
-      batch->rows++;
+      batch->lengths[batch->rows++] = (gint32) n;
       reformer_targets_add (&batch->targets, &targets);
       batch->n_tokens += kept;
     }
   return TRUE;
+}
+
+gboolean
+reformer_batch_add (ReformerBatch    *batch,
+                    ReformerDataset  *dataset,
+                    gint64            index,
+                    ReformerSample   *sample,
+                    GError          **error)
+{
+  if (add (batch, sample, error))
+    return TRUE;
+  g_prefix_error (error, "sample %" G_GINT64_FORMAT " of %s: ", index, G_OBJECT_TYPE_NAME (dataset));
+  return FALSE;
+}
+
+static gint
+compare_lengths (gconstpointer a,
+                 gconstpointer b)
+{
+  const gsize first = reformer_sample_get_length (*(ReformerSample *const *) a), second = reformer_sample_get_length (*(ReformerSample *const *) b);
+
+  return (first > second) - (first < second);
+}
+
+void
+reformer_batch_sort (ReformerBatch *batch,
+                     GPtrArray     *samples)
+{
+  g_ptr_array_sort (samples, compare_lengths);
+  empty (batch);
+  for (guint i = 0; i < samples->len; i++)
+    add (batch, samples->pdata[i], NULL); /* it was taken before */
 }
 
 /* ---- On the device ---- */

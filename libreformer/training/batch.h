@@ -21,6 +21,7 @@ typedef struct
   float             *values;    /*   [rows, length, features] */
   gint32            *labels;    /* in the form that the model wants: int32 or float32 */
   guint8            *mask;
+  gint32            *lengths;   /* [rows]: of the samples */
   ReformerTargets    targets;   /* of all rows */
   gint64             n_tokens;  /* that are not masked */
 } ReformerBatch;
@@ -44,6 +45,10 @@ gboolean reformer_batch_add    (ReformerBatch    *batch,
                                 gint64            index,
                                 ReformerSample   *sample,
                                 GError          **error);
+
+/* Puts the rows in the order of their lengths. The samples are those that were added, and left in. */
+void     reformer_batch_sort   (ReformerBatch    *batch,
+                                GPtrArray        *samples);
 
 /* Some of the rows on a device, as a model takes them. */
 typedef struct

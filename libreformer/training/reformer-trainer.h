@@ -156,6 +156,11 @@ REFORMER_AVAILABLE_IN_1_0
 void                reformer_trainer_set_rehash                (ReformerTrainer      *self,
                                                                 gboolean              rehash);
 REFORMER_AVAILABLE_IN_1_0
+gboolean            reformer_trainer_get_by_length             (ReformerTrainer      *self);
+REFORMER_AVAILABLE_IN_1_0
+void                reformer_trainer_set_by_length             (ReformerTrainer      *self,
+                                                                gboolean              by_length);
+REFORMER_AVAILABLE_IN_1_0
 guint               reformer_trainer_get_total_steps           (ReformerTrainer      *self);
 REFORMER_AVAILABLE_IN_1_0
 void                reformer_trainer_set_total_steps           (ReformerTrainer      *self,

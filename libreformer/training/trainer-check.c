@@ -146,16 +146,17 @@ reformer_trainer_settle_memory (ReformerTrainerJob  *job,
                                 GError             **error)
 {
   ReformerModel *model = job->trainer->model;
+  const int rows = job->settings.batch_size, length = MAX (job->settings.sequence_length, job->settings.final_sequence_length);
   g_autoptr (ReformerTensor) tokens = NULL;
 
   if (!reformer_optimizer_prepare (job->optimizer, job->parameters, error))
     return FALSE;
   if (reformer_stack_get_keep (model->stack) != REFORMER_KEEP_AUTO)
     return TRUE;
-  tokens = reformer_model_new_tokens (model, model->device, job->settings.batch_size, MAX (job->settings.sequence_length, job->settings.final_sequence_length), error);
+  tokens = reformer_model_new_tokens (model, model->device, rows, length, error);
   if (tokens == NULL)
     return FALSE;
-  reformer_model_choose_keep (model, tokens);
+  reformer_model_choose_keep (model, tokens, rows, length);
   return TRUE;
 }
 

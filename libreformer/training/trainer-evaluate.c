@@ -17,24 +17,47 @@ spread (gint64 i,
 }
 
 static gboolean
-measure_batch (ReformerTrainerJob  *job,
-               ReformerBatch       *batch,
-               ReformerMetrics     *metrics,
-               double               sums[2],
-               GError             **error)
+measure_rows (ReformerTrainerJob  *job,
+              ReformerBatch       *batch,
+              int                  first,
+              int                  n,
+              ReformerMetrics     *metrics,
+              double               sums[2],
+              GError             **error)
 {
   ReformerModel *model = job->trainer->model;
   g_auto (ReformerBatchTensors) tensors = { NULL };
   g_auto (ReformerModelSight) sight = { NULL };
   ReformerModelPass pass = { .cancellable = job->cancellable, .total = batch->targets, .sight = &sight };
 
-  if (!reformer_batch_upload (batch, 0, batch->rows, model->device, &tensors, error) ||
+  if (job->settings.by_length)
+    pass.lengths = batch->lengths + first;
+  if (!reformer_batch_upload (batch, first, n, model->device, &tensors, error) ||
       !reformer_model_run_pass (model, tensors.tokens, tensors.mask, tensors.labels, FALSE, &pass, error) || !reformer_metrics_add (metrics, &sight, error))
     return FALSE;
   sums[0] += pass.sums[0];
   sums[1] += pass.sums[1];
-  for (int row = 0; batch->form.shifted && row < batch->rows; row++)
+  for (int row = first; batch->form.shifted && batch->tokens != NULL && row < first + n; row++)
     reformer_metrics_add_text (metrics, batch->tokens + (gsize) row * (gsize) batch->length, batch->labels + (gsize) row * (gsize) batch->length, (gsize) batch->length);
+  return TRUE;
+}
+
+/* All rows at once; by their lengths those that are equally long, for metrics look at one input at a time. */
+static gboolean
+measure_batch (ReformerTrainerJob  *job,
+               ReformerBatch       *batch,
+               ReformerMetrics     *metrics,
+               double               sums[2],
+               GError             **error)
+{
+  for (int first = 0, n; first < batch->rows; first += n)
+    {
+      n = job->settings.by_length ? 1 : batch->rows;
+      while (first + n < batch->rows && batch->lengths[first + n] == batch->lengths[first])
+        n++;
+      if (!measure_rows (job, batch, first, n, metrics, sums, error))
+        return FALSE;
+    }
   return TRUE;
 }
 
@@ -60,6 +83,8 @@ reformer_trainer_measure (ReformerTrainerJob      *job,
   *data = (ReformerEvaluationData) { .step = self->state.step };
   for (gint64 i = 0; i < used;)
     {
+      g_autoptr (GPtrArray) samples = g_ptr_array_new_with_free_func (g_object_unref);
+
       if (!reformer_batch_start (&batch, self->model, rows, length, error))
         return FALSE;
       for (; i < used && batch.rows < rows; i++)
@@ -72,7 +97,10 @@ reformer_trainer_measure (ReformerTrainerJob      *job,
           sample = reformer_dataset_read_sample (dataset, index, length, error);
           if (sample == NULL || !reformer_batch_add (&batch, dataset, index, sample, error))
             return FALSE;
+          g_ptr_array_add (samples, g_steal_pointer (&sample));
         }
+      if (job->settings.by_length)
+        reformer_batch_sort (&batch, samples);
       if (batch.rows > 0 && !measure_batch (job, &batch, &metrics, sums, error))
         return FALSE;
       reformer_targets_add (&targets, &batch.targets);

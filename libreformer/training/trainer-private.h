@@ -22,6 +22,7 @@ typedef struct
   double   max_gradient_norm;
   gboolean shuffle;
   gboolean rehash;
+  gboolean by_length;
   guint    total_steps;
   guint    evaluation_interval;
   guint    evaluation_samples;
@@ -46,6 +47,7 @@ enum
   REFORMER_TRAINER_MAX_GRADIENT_NORM,
   REFORMER_TRAINER_SHUFFLE,
   REFORMER_TRAINER_REHASH,
+  REFORMER_TRAINER_BY_LENGTH,
   REFORMER_TRAINER_TOTAL_STEPS,
   REFORMER_TRAINER_EVALUATION_INTERVAL,
   REFORMER_TRAINER_EVALUATION_SAMPLES,

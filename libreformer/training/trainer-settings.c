@@ -33,6 +33,7 @@ static const Setting table[REFORMER_TRAINER_N_SETTINGS] = {
   SETTING (MAX_GRADIENT_NORM, "max-gradient-norm", max_gradient_norm, DOUBLE, 0, G_MAXDOUBLE, 1),
   SETTING (SHUFFLE, "shuffle", shuffle, BOOLEAN, FALSE, TRUE, TRUE),
   SETTING (REHASH, "rehash", rehash, BOOLEAN, FALSE, TRUE, FALSE),
+  SETTING (BY_LENGTH, "by-length", by_length, BOOLEAN, FALSE, TRUE, FALSE),
   SETTING (TOTAL_STEPS, "total-steps", total_steps, UINT, 0, G_MAXUINT, 0),
   SETTING (EVALUATION_INTERVAL, "evaluation-interval", evaluation_interval, UINT, 0, G_MAXUINT, 0),
   SETTING (EVALUATION_SAMPLES, "evaluation-samples", evaluation_samples, UINT, 0, G_MAXUINT, 0),
@@ -90,6 +91,12 @@ reformer_trainer_install_settings (GParamSpec **props)
    *
    * Whether each step ends by drawing other rotations for the LSH layers, keyed by [property@Config:hash-seed] or [property@Model:seed], and by the number of the
    * step. Evaluations and checkpoints after a step have those that the next step will use.
+   */
+  /**
+   * ReformerTrainer:by-length:
+   *
+   * Whether each sample is computed as alone, by its length, rather than padded to [property@Trainer:sequence-length] and masked. What is short then costs what
+   * is short; the samples of a step are put in the order of their lengths, so that those that are about as long run together.
    */
   /**
    * ReformerTrainer:total-steps:
@@ -453,6 +460,23 @@ ACCESSORS (gboolean, shuffle, SHUFFLE, FALSE)
  * Sets whether each step ends by drawing other rotations for the LSH layers. It counts from the next call on.
  */
 ACCESSORS (gboolean, rehash, REHASH, FALSE)
+
+/**
+ * reformer_trainer_get_by_length:
+ * @self: a trainer
+ *
+ * Gets whether each sample is computed as alone, by its length.
+ *
+ * Returns: whether each sample is computed as alone, by its length
+ */
+/**
+ * reformer_trainer_set_by_length:
+ * @self: a trainer
+ * @by_length: whether each sample is computed as alone, by its length
+ *
+ * Sets whether each sample is computed as alone, by its length. It counts from the next call on.
+ */
+ACCESSORS (gboolean, by_length, BY_LENGTH, FALSE)
 
 /**
  * reformer_trainer_get_total_steps:

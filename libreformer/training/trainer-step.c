@@ -51,6 +51,7 @@ read_samples (ReformerTrainerJob  *job,
   ReformerTrainer *self = job->trainer;
   const guint64 seed = reformer_model_get_seed (self->model);
   const int rows = job->settings.batch_size * job->settings.accumulation;
+  g_autoptr (GPtrArray) samples = g_ptr_array_new_with_free_func (g_object_unref);
   gint64 passed_over = 0;
 
   if (!count_samples (job, length, error) || !reformer_batch_start (&job->batch, self->model, rows, length, error))
@@ -79,6 +80,8 @@ read_samples (ReformerTrainerJob  *job,
       if (sample == NULL || !reformer_batch_add (&job->batch, job->dataset, index, sample, error))
         return FALSE;
       passed_over = job->batch.rows == before ? passed_over + 1 : 0;
+      if (passed_over == 0)
+        g_ptr_array_add (samples, g_object_ref (sample));
       if (passed_over >= job->n_samples)
         {
           g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA,
@@ -91,6 +94,8 @@ read_samples (ReformerTrainerJob  *job,
           position->index = 0;
         }
     }
+  if (job->settings.by_length)
+    reformer_batch_sort (&job->batch, samples);
   return TRUE;
 }
 
@@ -106,9 +111,12 @@ compute_gradients (ReformerTrainerJob  *job,
   for (int i = 0; i < job->settings.accumulation; i++)
     {
       g_auto (ReformerBatchTensors) tensors = { NULL };
+      const int first = i * job->settings.batch_size;
       ReformerModelPass pass = { .cancellable = job->cancellable, .total = job->batch.targets, .add = i > 0 };
 
-      if (!reformer_batch_upload (&job->batch, i * job->settings.batch_size, job->settings.batch_size, model->device, &tensors, error) ||
+      if (job->settings.by_length)
+        pass.lengths = job->batch.lengths + first;
+      if (!reformer_batch_upload (&job->batch, first, job->settings.batch_size, model->device, &tensors, error) ||
           !reformer_model_run_pass (model, tensors.tokens, tensors.mask, tensors.labels, TRUE, &pass, error))
         return FALSE;
       sums[0] += pass.sums[0];

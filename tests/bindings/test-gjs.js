@@ -180,6 +180,12 @@ run('gjs', {
         check(output.toFloat32Array().every(Number.isFinite), 'not finite');
     },
 
+    'lengths'() {
+        const packed = model.forward(int32([1, 2, 3, 4, 5], [1, 5]), int32([3, 2], [2])).toFloat32Array();
+        same(packed.subarray(3 * 40), model.forward(int32([4, 5], [1, 2]), null).toFloat32Array());
+        throws(['lengths: 0 at row 1', '1 to 5'], () => model.forward(int32([1, 2, 3, 4, 5], [1, 5]), int32([5, 0], [2])));
+    },
+
     'data'() {
         const words = new Words();
         same(words.encode_text('a bb ccc'), [1, 2, 3]);

@@ -91,6 +91,7 @@ def test_arrays_everywhere():
     ids = [[1, 2, 3, 4]]
     assert model.forward(ids).get_shape() == model.forward(numpy.array(ids), [[1, 1, 1, 0]]).get_shape() == [1, 4, 40]
     assert model.encode(ids, None).get_shape() == [1, 4, 64]
+    assert (numpy.asarray(model.forward([[1, 2, 3, 4], [5, 6, 0, 0]], [4, 2]))[1, :2] == numpy.asarray(model.forward([[5, 6]]))[0]).all()
     assert model.compute_loss(ids, None, ids) == model.compute_gradients(ids, None, ids)
     assert Reformer.Session(model=model).feed(ids).get_shape() == [1, 40]
     tape = Reformer.Tape(device=device, mask=[[1, 0]])
