@@ -4,8 +4,8 @@
 
 usage: keep.py [--layers N,...] [--no-runs] [--output FILE]     in `meson devenv -C build`, with nothing beside it
 
-The preset bench-lsh with that many layers, AdamW. Memory is planned (`reformer plan`); steps of 8,192 tokens whose plan is below --most GiB are also made, one process after
-the other (`reformer bench`): their account must be the plan to the byte. The tables go to standard output, or between the marks "keep.py begins" and "ends" of FILE.
+The preset bench-lsh with that many layers, AdamW. Memory is planned; steps of 8,192 tokens whose plan is below --most GiB are also made, one process after the other
+(`reformer bench`): their account must be the plan to the byte. The tables go to standard output, or between the marks "keep.py begins" and "ends" of FILE.
 """
 import argparse
 import json
@@ -15,35 +15,31 @@ import subprocess
 import sys
 import tempfile
 
-PRESET = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "libreformer", "models", "presets", "bench-lsh.json")
+import gi
+gi.require_version("Reformer", "1.0")
+from gi.repository import Gio, Reformer  # noqa: E402
+
 KEEPS = ("everything", "inputs", "nothing")
 LENGTH, BATCH_LENGTHS, BATCH_LIMIT = 8192, (1024, 4096), 4 << 30
 
 
-def call(*arguments, statuses=(0,)):
-    result = subprocess.run(["reformer", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-    if result.returncode not in statuses:
-        sys.exit("reformer %s: %s" % (" ".join(map(str, arguments)), result.stderr.decode()))
-    return json.loads(result.stdout)
+def make_config(layers):
+    config = Reformer.Config.new_preset("bench-lsh")
+    config.props.attn_layers = ["lsh"] * layers
+    return config
 
 
-def write_config(folder, layers):
-    with open(PRESET, encoding="utf-8") as file:
-        config = json.load(file)
-    config.update(attn_layers=["lsh"] * layers, num_hidden_layers=layers)
-    path = os.path.join(folder, "%d.json" % layers)
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(config, file)
-    return path
-
-
-def plan(config, keep, length, rows=1, limit=1 << 50):
-    return call("plan", "--config", config, "--keep", keep, "--length", length, "--rows", rows, "--memory-limit", limit, "--json", statuses=(0, 1))
+def plan(config, keep, length, rows=1):
+    model = Reformer.Model(device=Reformer.Device.get_default(), config=config)
+    model.get_stack().props.keep = getattr(Reformer.Keep, keep.upper())
+    return Reformer.Trainer(model=model, sequence_length=length, batch_size=rows, optimizer=Reformer.AdamW()).estimate_memory()
 
 
 def largest_batch(config, keep, length):
     """By doubling and halving; a plan grows with its rows."""
-    fits = lambda rows: plan(config, keep, length, rows, BATCH_LIMIT)["fits"]
+    def fits(rows):
+        return plan(config, keep, length, rows).get_total() <= BATCH_LIMIT
+
     low, high = 0, 1
     while fits(high):
         low, high = high, 2 * high
@@ -53,6 +49,17 @@ def largest_batch(config, keep, length):
     return low
 
 
+def bench(folder, config, keep):
+    path = os.path.join(folder, "config.json")
+    config.save(Gio.File.new_for_path(path), None)
+    result = subprocess.run(["reformer", "bench", path, "--modes", "train", "--lengths", str(LENGTH), "--keep", keep, "--repeats", "2", "--quiet", "--json"],
+                            stdout=subprocess.PIPE, check=True)
+    seen = json.loads(result.stdout)["results"][0]
+    if seen["account_peak_bytes"] != seen["planned_bytes"]:
+        sys.exit("%s: %d bytes planned, %d used" % (keep, seen["planned_bytes"], seen["account_peak_bytes"]))
+    return seen
+
+
 def mib(n):
     return "{:,.0f}".format(n / (1 << 20))
 
@@ -60,25 +67,23 @@ def mib(n):
 def memory_table(folder, arguments):
     lines = ["| layers | " + " | ".join("%s: planned MiB | process MiB | s a step" % keep for keep in KEEPS) + " |", "|---|" + "---|" * 9]
     for layers in arguments.layers:
-        config, cells = write_config(folder, layers), []
+        config, cells = make_config(layers), []
         for keep in KEEPS:
-            planned = plan(config, keep, LENGTH)["total_bytes"]
+            planned = plan(config, keep, LENGTH).get_total()
             if arguments.no_runs or planned > arguments.most * (1 << 30):
                 cells += [mib(planned), "-", "-"]
                 continue
-            seen = call("bench", config, "--modes", "train", "--lengths", LENGTH, "--keep", keep, "--repeats", 2, "--quiet", "--json")["results"][0]
-            if seen["account_peak_bytes"] != seen["planned_bytes"]:
-                sys.exit("%d layers, %s: %d bytes planned, %d used" % (layers, keep, seen["planned_bytes"], seen["account_peak_bytes"]))
+            seen = bench(folder, config, keep)
             cells += [mib(planned), mib(seen["process_peak_bytes"]), "%.2f" % seen["least_seconds"]]
         lines.append("| %d | %s |" % (layers, " | ".join(cells)))
         print(lines[-1], file=sys.stderr, flush=True)
     return lines
 
 
-def batch_table(folder, arguments):
+def batch_table(arguments):
     lines = ["| layers | tokens | " + " | ".join(KEEPS) + " |", "|---|---|---|---|---|"]
     for layers in arguments.layers:
-        config = write_config(folder, layers)
+        config = make_config(layers)
         for length in BATCH_LENGTHS:
             lines.append("| %d | %s | %s |" % (layers, "{:,}".format(length), " | ".join("{:,}".format(largest_batch(config, keep, length)) for keep in KEEPS)))
             print(lines[-1], file=sys.stderr, flush=True)
@@ -93,7 +98,7 @@ def main():
     parser.add_argument("--output")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        text = "\n".join(memory_table(folder, arguments) + ["", "The largest batch in 4 GiB:", ""] + batch_table(folder, arguments))
+        text = "\n".join(memory_table(folder, arguments) + ["", "The largest batch in 4 GiB:", ""] + batch_table(arguments))
     if arguments.output is None:
         print(text)
         return
