@@ -167,7 +167,8 @@ static void
 test_golden (void)
 {
   /* keys of this library, which are always written */
-  static const char *const own[] = { "attention_bias", "class_weights", "final_norm", "input_features", "local_attn_circular", "norm_first", "num_hashes_evaluation", "streams", "tied_projection" };
+  static const char *const own[] = { "attention_bias", "class_weights", "final_norm", "input_features", "local_attn_circular", "norm_first", "num_hashes_evaluation", "streams", "tied_projection",
+                                     "window_attn_dilation", "window_attn_global_tokens", "window_attn_size" };
   g_autofree char *root = golden_path (NULL);
   g_autoptr (GDir) folder = g_dir_open (root, 0, NULL);
   const char *name;
