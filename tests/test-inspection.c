@@ -19,6 +19,7 @@ typedef struct
   int         B, T, chunk, before, after, rounds;
   gboolean    causal, circular, masked;
   int         factors[4];
+  int         reach, dilations[2]; /* of window attention, which has the tokens 3 and 20 global in even cases */
 } Case;
 
 static const Case cases[] = {
@@ -33,10 +34,23 @@ static const Case cases[] = {
   { "local", "local", 2, 32, 8, 1, 0, 1, TRUE, FALSE, TRUE, { 0 } },
   { "local-circular", "local", 1, 32, 8, 1, 1, 1, FALSE, TRUE, FALSE, { 0 } },
   { "local-ends", "local", 1, 27, 8, 2, 1, 1, FALSE, FALSE, FALSE, { 0 } },
+  { "full", "full", 2, 21, 8, 1, 0, 1, TRUE, FALSE, TRUE, { 0 } },
+  { "window", "window", 2, 37, 8, 0, 0, 1, FALSE, FALSE, FALSE, { 0 }, 3, { 1, 2 } },
+  { "window-mask", "window", 2, 30, 8, 0, 0, 1, FALSE, FALSE, TRUE, { 0 }, 2, { 3, 1 } },
+  { "window-causal", "window", 1, 30, 8, 0, 0, 1, TRUE, FALSE, FALSE, { 0 }, 4, { 2, 2 } },
   { "local-short", "local", 2, 21, 24, 1, 0, 1, TRUE, FALSE, TRUE, { 0 } },
 };
 
-enum { H = 24, HEADS = 2, D = 6, V = 40 };
+enum { H = 24, HEADS = 2, D = 16, V = 40 };
+
+static const int globals[] = { 3, 20 };
+
+static gboolean
+is_global (const Case *c,
+           int         token)
+{
+  return c->reach > 0 && (token == globals[0] || token == globals[1]);
+}
 
 static ReformerModel *
 new_model (const Case *c)
@@ -51,9 +65,15 @@ new_model (const Case *c)
   g_object_set (config, "hidden-size", H, "num-attention-heads", HEADS, "attention-head-size", D, "axial-pos-embds", FALSE, "lsh-attn-chunk-length", c->chunk,
                 "local-attn-chunk-length", c->chunk, "lsh-num-chunks-before", c->before, "lsh-num-chunks-after", c->after, "local-num-chunks-before", c->before,
                 "local-num-chunks-after", c->after, "num-hashes", c->rounds, "is-decoder", c->causal, "local-attn-circular", c->circular, "head", REFORMER_HEAD_NONE,
-                "initializer-range", 0.6, NULL);
+                "initializer-range", 0.3, NULL);
   if (n > 0)
     reformer_config_set_num_buckets (config, c->factors, n);
+  if (c->reach > 0)
+    {
+      g_object_set (config, "window-attn-size", 2 * c->reach, NULL);
+      reformer_config_set_window_attn_dilation (config, c->dilations, HEADS);
+      reformer_config_set_window_attn_global_tokens (config, globals, G_N_ELEMENTS (globals));
+    }
   model = reformer_model_new (device, config);
   reformer_model_prepare (model, &error);
   g_assert_no_error (error);
@@ -153,7 +173,7 @@ bucket_of (const Case   *c,
 /* One row and head. */
 typedef struct
 {
-  int     T, chunks, ring;
+  int     T, chunks, ring, dilation;
   int    *chunk;   /* [rounds][T]: number in the ring of the chunk that a token is in */
   double *scores;  /* [T][T] */
   guint8 *kept;
@@ -180,7 +200,9 @@ times_seen (const Case   *c,
   const int from = m->chunk[r * m->T + i], to = m->chunk[s * m->T + j];
   int n = 0;
 
-  if (m->T <= c->chunk)
+  if (c->reach > 0)
+    return (is_global (c, i) && m->kept[i]) || (is_global (c, j) && m->kept[j]) || (abs (i - j) <= c->reach * m->dilation && (i - j) % m->dilation == 0);
+  if (m->T <= c->chunk || g_str_equal (c->kind, "full"))
     return 1;
   for (int o = -c->before; o <= c->after; o++)
     n += c->circular ? (from + o + 8 * m->ring) % m->ring == to : from + o == to;
@@ -274,6 +296,8 @@ check_head (const Case         *c,
   g_autofree gint32 *buckets = hashed ? test_ints (buckets_of) : NULL;
   g_autofree float *rotations = lsh ? values_of (model, "encoder.layers.0.attention.self_attention.rotations") : NULL;
   g_autofree double *q = project (model, ids, c->B, c->T, T, lsh ? "query_key" : "query"), *k = lsh ? NULL : project (model, ids, c->B, c->T, T, "key");
+  g_autofree double *global_q = c->reach > 0 ? project (model, ids, c->B, c->T, T, "query_global") : NULL;
+  g_autofree double *global_k = c->reach > 0 ? project (model, ids, c->B, c->T, T, "key_global") : NULL;
   g_autoptr (GVariant) measured = reformer_inspection_measure (inspection, 0, 0, &error), of_head = NULL;
   double coverage = 0, distance = 0, value, used = 0;
   int n = 0, n_buckets = 1, columns = 0, largest = 0, number;
@@ -289,7 +313,7 @@ check_head (const Case         *c,
       g_autofree int *chunk = g_new0 (int, rounds * T);
       g_autofree double *scores = g_new (double, T * T);
       g_autofree guint8 *kept = g_new (guint8, T);
-      const Matrix m = { T, T / c->chunk, T / c->chunk * rounds, chunk, scores, kept };
+      const Matrix m = { T, T / c->chunk, T / c->chunk * rounds, c->dilations[head], chunk, scores, kept };
 
       for (int t = 0; t < T; t++)
         kept[t] = t < c->T && (mask == NULL || mask[row * c->T + t]);
@@ -324,7 +348,9 @@ check_head (const Case         *c,
       for (int i = 0; i < T; i++)
         for (int j = 0; j < T; j++)
           {
-            const double *a = q + (row * T + i) * HEADS * D + head * D, *b = (lsh ? q : k) + (row * T + j) * HEADS * D + head * D;
+            const gboolean global = is_global (c, i) && kept[i];
+            const double *a = (global ? global_q : q) + (row * T + i) * HEADS * D + head * D;
+            const double *b = (global ? global_k : lsh ? q : k) + (row * T + j) * HEADS * D + head * D;
             double sum = 0, squares = 0;
 
             for (int x = 0; x < D; x++)
@@ -345,7 +371,7 @@ check_head (const Case         *c,
   g_assert_true (g_variant_lookup (of_head, "coverage", "d", &value));
   g_test_message ("head %d: coverage %.4f", head, value);
   g_assert_cmpfloat_with_epsilon (value, coverage / n, 1e-4);
-  if (T <= c->chunk)
+  if (c->reach == 0 && (T <= c->chunk || g_str_equal (c->kind, "full")))
     g_assert_cmpfloat_with_epsilon (value, 1, 1e-12);
   g_assert_true (g_variant_lookup (of_head, "distance", "d", &value));
   g_assert_cmpfloat_with_epsilon (value, distance / n, 1e-3);
@@ -368,7 +394,7 @@ test_matrix (gconstpointer data)
   g_autoptr (ReformerTensor) tokens = test_tokens (device, c->B, c->T, V), kept = NULL;
   g_autofree gint32 *ids = test_ints (tokens);
   g_autofree guint8 *mask = c->masked ? g_malloc ((gsize) (c->B * c->T)) : NULL;
-  const int T = (int) reformer_model_pad_length (model, c->T);
+  const int T = c->reach > 0 || g_str_equal (c->kind, "full") ? c->T : (int) reformer_model_pad_length (model, c->T);
   g_autoptr (GError) error = NULL;
 
   for (int i = 0; i < c->B * c->T && c->masked; i++)

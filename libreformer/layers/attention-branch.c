@@ -381,6 +381,7 @@ group_forward (Work  *work,
     {
       project (work, group, 1);
       args = args_of (work, group, 1);
+      show_watch (work, &args);
       attend (work, group, &args);
     }
 }

@@ -18,6 +18,10 @@ reformer_seen_free (ReformerSeen *self)
   g_free (self->order);
   g_free (self->buckets);
   g_free (self->mask);
+  g_free (self->globals);
+  g_free (self->global_q);
+  g_free (self->global_k);
+  g_free (self->dilations);
   g_free (self);
 }
 
@@ -27,6 +31,14 @@ reformer_seen_is_kept (const ReformerSeen *self,
                        int                 token)
 {
   return token < self->T0 && (self->mask == NULL || self->mask[(gsize) row * (gsize) self->T + (gsize) token] != 0);
+}
+
+static gboolean
+is_global (const ReformerSeen *self,
+           int                 row,
+           int                 token)
+{
+  return self->globals != NULL && self->globals[(gsize) row * (gsize) self->T + (gsize) token] != 0;
 }
 
 /* ---- A head ---- */
@@ -95,7 +107,9 @@ score (const ReformerSeenHead *self,
        int                     key)
 {
   const ReformerSeen *seen = self->seen;
-  const float *q = vector (self, seen->q, query), *k = vector (self, seen->k != NULL ? seen->k : seen->q, key);
+  const gboolean global = is_global (seen, self->row, query);
+  const float *q = vector (self, global ? seen->global_q : seen->q, query);
+  const float *k = vector (self, global ? seen->global_k : seen->k != NULL ? seen->k : seen->q, key);
   double sum = 0;
 
   if (seen->self_last && query == key)
@@ -147,6 +161,21 @@ add_window (const ReformerSeenHead *self,
     }
 }
 
+/* A window of tokens around the query, or every so many of them, and the global ones. */
+static void
+add_band (const ReformerSeenHead *self,
+          int                     query,
+          GArray                 *keys)
+{
+  const ReformerSeen *seen = self->seen;
+  const int dilation = seen->dilations[self->head];
+
+  for (int t = 0; t < seen->T; t++)
+    if (is_global (seen, self->row, query) || is_global (seen, self->row, t) ||
+        ((t - query) % dilation == 0 && ABS (t - query) <= (gint64) seen->reach * dilation))
+      add_chunk (self, query, 0, 0, t, 1, keys);
+}
+
 GArray *
 reformer_seen_list_keys (const ReformerSeenHead *self,
                          int                     token)
@@ -157,7 +186,9 @@ reformer_seen_list_keys (const ReformerSeenHead *self,
 
   if (!reformer_seen_is_kept (seen, self->row, token))
     return keys;
-  if (seen->chunk >= seen->T)
+  if (seen->reach > 0)
+    add_band (self, token, keys);
+  else if (seen->chunk >= seen->T)
     add_chunk (self, token, 0, 0, 0, seen->T, keys);
   else
     for (int r = 0; r < seen->rounds; r++)

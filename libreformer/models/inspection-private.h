@@ -16,11 +16,15 @@ typedef struct
   int       chunk, before, after; /* chunk >= T: everything sees everything */
   gboolean  circular, causal, self_last;
   double    scale;
+  int       reach;      /* of a band, where chunks play no part; 0: there is none */
+  int      *dilations;  /* [heads] of a band */
   float    *q;       /* [B][T][heads * head_size] */
   float    *k;       /* NULL: keys are the queries, normalised */
   gint32   *order;   /* [heads][rounds][B][T], NULL: natural */
   guint16  *buckets; /* [heads][rounds][B][T], NULL: nothing was hashed */
   guint8   *mask;    /* [B][T], 1 = keep, NULL: all kept */
+  guint8   *globals; /* [B][T], 1 = sees all tokens and is seen by all, NULL: none */
+  float    *global_q, *global_k; /* what global tokens ask, and whom: [B][T][heads * head_size] */
 } ReformerSeen;
 
 void reformer_seen_free (ReformerSeen *self);

@@ -210,6 +210,9 @@ new_seen (const Looking               *looking,
   seen->causal = args->causal;
   seen->self_last = args->self_last;
   seen->scale = (double) args->scale;
+  seen->reach = args->reach;
+  if (args->reach > 0)
+    seen->dilations = g_memdup2 (layer->dilations, (gsize) layer->heads * sizeof *seen->dilations);
   seen->q = host_array (run, n, (gsize) layer->heads * (gsize) layer->head_size * sizeof *seen->q);
   if (args->k.tensor != NULL)
     seen->k = host_array (run, n, (gsize) layer->heads * (gsize) layer->head_size * sizeof *seen->k);
@@ -244,6 +247,34 @@ read_columns (const ReformerSeen          *seen,
     memcpy (to + i * all + (gsize) args->first_head * (gsize) seen->head_size, group + i * width, (gsize) args->heads * (gsize) seen->head_size * sizeof *to);
 }
 
+/* The part of the global tokens, which have projections of their own. */
+static void
+look_at_globals (ReformerSeen                *seen,
+                 const ReformerAttentionPass *pass,
+                 const ReformerAttentionArgs *args,
+                 ReformerRun                 *run)
+{
+  const gsize n = (gsize) seen->B * (gsize) seen->T, n_list = (gsize) seen->B * (gsize) args->n_globals;
+
+  if (args->first_head == 0)
+    {
+      g_autofree gint32 *list = host_array (run, n_list, sizeof *list);
+
+      seen->globals = host_array (run, n, 1);
+      seen->global_q = host_array (run, n, (gsize) seen->heads * (gsize) seen->head_size * sizeof *seen->global_q);
+      seen->global_k = host_array (run, n, (gsize) seen->heads * (gsize) seen->head_size * sizeof *seen->global_k);
+      if (!reformer_run_ok (run))
+        return;
+      reformer_run_read (run, args->globals, list, n_list);
+      memset (seen->globals, 0, n);
+      for (gsize i = 0; i < n_list && reformer_run_ok (run); i++)
+        if (list[i] >= 0)
+          seen->globals[i / (gsize) args->n_globals * (gsize) seen->T + (gsize) list[i]] = 1;
+    }
+  read_columns (seen, args, args->q, seen->global_q, run);
+  read_columns (seen, args, args->k, seen->global_k, run);
+}
+
 static void
 look (const ReformerWatch         *watch,
       ReformerAttention           *layer,
@@ -255,6 +286,12 @@ look (const ReformerWatch         *watch,
   const gsize n = (gsize) pass->B * (gsize) pass->T * (gsize) args->rounds;
   ReformerSeen *seen;
 
+  if (args->from_globals)
+    {
+      if (!reformer_device_is_planner (run->device))
+        look_at_globals (looking->layers->pdata[looking->layers->len - 1], pass, args, run);
+      return;
+    }
   if (args->first_head == 0)
     {
       seen = new_seen (looking, layer, pass, args, run);
