@@ -48,7 +48,7 @@ test_samples_read_sample (ReformerDataset *dataset,
   g_autoptr (GBytes) tokens = cut (reformer_sample_get_tokens (sample), (gsize) length * 4);
   g_autoptr (GBytes) mask = cut (reformer_sample_get_mask (sample), (gsize) length);
   /* of a sample that is not cut they may be as many as a head wants */
-  const gboolean whole = g_bytes_get_size (reformer_sample_get_tokens (sample)) <= (gsize) length * 4;
+  const gboolean whole = reformer_sample_get_length (sample) <= (gsize) length;
   g_autoptr (GBytes) labels = cut (reformer_sample_get_labels (sample), whole ? G_MAXSIZE : (gsize) length * 4);
 
   called (self);
