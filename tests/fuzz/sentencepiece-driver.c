@@ -18,7 +18,8 @@ answer (char          letter,
 
   putchar (letter);
   fwrite (&length, sizeof length, 1, stdout);
-  fwrite (bytes, 1, n_bytes, stdout);
+  if (n_bytes > 0)
+    fwrite (bytes, 1, n_bytes, stdout);
   fflush (stdout);
 }
 
