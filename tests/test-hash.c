@@ -301,7 +301,7 @@ test_perf (void)
           reformer_device_synchronize (device, NULL);
           best_hash = MIN (best_hash, g_get_monotonic_time () - t);
           t = g_get_monotonic_time ();
-          reformer_sort_buckets (&run, reformer_span (buckets), HEADS * ROUNDS, T, n_buckets, reformer_span (order));
+          reformer_sort_buckets (&run, reformer_span (buckets), (gsize) T, HEADS * ROUNDS, T, n_buckets, reformer_span (order));
           reformer_device_synchronize (device, NULL);
           best_sort = MIN (best_sort, g_get_monotonic_time () - t);
         }

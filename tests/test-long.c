@@ -269,7 +269,7 @@ test_lsh (void)
   order = reformer_run_new (&run, REFORMER_DTYPE_INT32, 2, (gint64) HEADS * ROUNDS, (gint64) TOKENS);
   q = new_values (&run, 1, 0, TOKENS);
   hash (&run, q, TOKENS, rotations, buckets);
-  reformer_sort_buckets (&run, reformer_span (buckets), HEADS * ROUNDS, TOKENS, BUCKETS, reformer_span (order));
+  reformer_sort_buckets (&run, reformer_span (buckets), TOKENS, HEADS * ROUNDS, TOKENS, BUCKETS, reformer_span (order));
   assert_run (&run);
   bucket = test_shorts (buckets);
   tokens = test_ints (order);

@@ -68,7 +68,7 @@ test_sort (gconstpointer data)
   reformer_run_write (&run, reformer_span (order_t), order, n + 1);
   for (int i = 0; i < 2; i++)
     {
-      reformer_sort_buckets (&run, reformer_span (buckets_t), c->slots, c->T, c->n_buckets, reformer_span (order_t));
+      reformer_sort_buckets (&run, reformer_span (buckets_t), (gsize) c->T, c->slots, c->T, c->n_buckets, reformer_span (order_t));
       reformer_run_read (&run, reformer_span (order_t), order, n + 1);
       g_assert_true (reformer_run_ok (&run));
       g_assert_cmpmem (order, 4 * n, want, 4 * n);

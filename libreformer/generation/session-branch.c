@@ -2,6 +2,7 @@
 #include "generation/session-private.h"
 
 #include "layers/attention-private.h"
+#include "layers/lsh-piece.h"
 #include "models/model-globals.h"
 #include "ops/elementwise.h"
 #include <libreformer/layers/reformer-feed-forward.h>
@@ -58,18 +59,29 @@ reformer_session_branch_free (ReformerSessionBranch *self)
   g_object_unref (self->layer);
   g_clear_object (&self->kept);
   g_clear_object (&self->next);
+  g_clear_object (&self->buckets);
+  g_clear_object (&self->next_buckets);
   g_free (self);
 }
 
 void
 reformer_session_branch_commit (ReformerSessionBranch *self)
 {
-  if (self->next == NULL)
-    return;
-  g_set_object (&self->kept, self->next);
-  g_clear_object (&self->next);
-  self->first = self->next_first;
-  self->capacity = self->next_capacity;
+  if (self->next != NULL)
+    {
+      g_set_object (&self->kept, self->next);
+      g_clear_object (&self->next);
+      self->first = self->next_first;
+      self->capacity = self->next_capacity;
+      g_clear_object (&self->buckets);
+      self->hashed = 0;
+    }
+  if (self->next_buckets != NULL)
+    {
+      g_set_object (&self->buckets, self->next_buckets);
+      g_clear_object (&self->next_buckets);
+      self->hashed = self->next_hashed;
+    }
 }
 
 /* ---- Lengths ---- */
@@ -170,6 +182,7 @@ keep (ReformerSessionBranch      *self,
   gint64 capacity;
 
   g_clear_object (&self->next); /* of a piece that failed */
+  g_clear_object (&self->next_buckets);
   if (first == piece->end)
     return;
   if (self->kept != NULL && first < piece->start && piece->end - self->first <= self->capacity)
@@ -264,6 +277,38 @@ run_window (ReformerSessionBranch      *self,
                     REFORMER_STORE_ADD);
 }
 
+/* An LSH layer on the piece alone, from what is kept; FALSE where the whole text is less work. Buckets are hashed anew for a larger array, which is seldom. */
+static gboolean
+run_lsh (ReformerSessionBranch      *self,
+         const ReformerSessionPiece *piece,
+         ReformerTensor             *x,
+         ReformerTensor             *target,
+         gint64                      padded)
+{
+  ReformerLshPiece lsh = { .B = piece->B, .n = piece->n, .T = piece->end, .padded = padded };
+  ReformerLshAttention *layer;
+
+  if (G_OBJECT_TYPE (self->layer) != REFORMER_TYPE_LSH_ATTENTION)
+    return FALSE;
+  layer = REFORMER_LSH_ATTENTION (self->layer);
+  if (!reformer_lsh_piece_pays (layer, &lsh))
+    return FALSE;
+  lsh.inputs = self->next != NULL ? self->next : self->kept;
+  lsh.capacity = self->next != NULL ? self->next_capacity : self->capacity;
+  if (self->next == NULL && self->buckets != NULL)
+    {
+      self->next_buckets = g_object_ref (self->buckets);
+      lsh.hashed = self->hashed;
+    }
+  else
+    self->next_buckets = reformer_lsh_piece_new_buckets (layer, &lsh, piece->tape);
+  lsh.buckets = self->next_buckets;
+  self->next_hashed = piece->end;
+  if (reformer_run_ok (reformer_tape_get_run (piece->tape)))
+    reformer_lsh_piece_accumulate (layer, &lsh, x, target, piece->tape);
+  return TRUE;
+}
+
 void
 reformer_session_branch_run (ReformerSessionBranch      *self,
                              const ReformerSessionPiece *piece,
@@ -282,6 +327,8 @@ reformer_session_branch_run (ReformerSessionBranch      *self,
     padded = padded_length (self, piece->model, piece->end);
   else if (reach == WINDOW)
     padded = round_up (padded, REFORMER_ATTENTION (self->layer)->chunk);
+  if (reach == WHOLE && run_lsh (self, piece, x, target, padded))
+    return;
   reformer_tape_set_start (piece->tape, (guint64) from);
   if (self->has_globals)
     reformer_model_give_globals (piece->model, piece->B, (int) padded, (int) piece->end, TRUE, piece->tape);

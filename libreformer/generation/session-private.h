@@ -17,6 +17,10 @@ typedef struct
   gint64          first, capacity;
   ReformerTensor *next;     /* takes the place of kept with the piece */
   gint64          next_first, next_capacity;
+  ReformerTensor *buckets;  /* of an LSH layer, for the capacity of kept; NULL: none */
+  gint64          hashed;   /* tokens that have theirs */
+  ReformerTensor *next_buckets;
+  gint64          next_hashed;
 } ReformerSessionBranch;
 
 /* A piece on its way through the branches. */

@@ -100,6 +100,36 @@ begin (ReformerAttention     *attention,
   reformer_run_part (run, part);
 }
 
+ReformerHash
+reformer_lsh_attention_hash (ReformerLshAttention *self,
+                             ReformerRun          *run,
+                             int                   first_head,
+                             int                   rounds)
+{
+  ReformerAttention *attention = REFORMER_ATTENTION (self);
+  ReformerHash hash = { .heads = attention->heads - first_head, .head_size = attention->head_size, .rounds = rounds, .max_rounds = max_rounds (self),
+                        .n_factors = self->n_factors };
+  int columns = 0;
+
+  memcpy (hash.factors, self->factors, sizeof hash.factors);
+  for (int i = 0; i < self->n_factors; i++)
+    columns += self->factors[i] / 2;
+  hash.rotations = reformer_parameter_value (self->rotations, run, (gsize) first_head * attention->head_size * max_rounds (self) * columns);
+  return hash;
+}
+
+int
+reformer_lsh_attention_get_rounds (ReformerLshAttention *self)
+{
+  return evaluation_rounds (self);
+}
+
+int
+reformer_lsh_attention_count_buckets (ReformerLshAttention *self)
+{
+  return self->problem == NULL ? (int) self->n_buckets : 0;
+}
+
 static ReformerTensor *
 order (ReformerAttention     *attention,
        ReformerAttentionPass *pass,
@@ -112,30 +142,28 @@ order (ReformerAttention     *attention,
   ReformerSpan buckets;
   ReformerTensor *places;
   gsize per_head;
-  int columns = 0, rounds;
+  int rounds;
 
   if (pass->buckets == NULL)
     return NULL;
   rounds = (int) (reformer_tensor_get_n_elements (pass->buckets) / tokens);
   per_head = (gsize) rounds * pass->B * pass->T;
-  for (int i = 0; i < self->n_factors; i++)
-    columns += self->factors[i] / 2;
   buckets = reformer_at (pass->buckets, args->first_head * per_head);
   if (!pass->chosen)
     {
-      ReformerHash hash = {
-        .rows = pass->B, .T = pass->T, .stride = args->stride, .heads = args->heads, .head_size = args->head_size,
-        .rounds = rounds, .max_rounds = max_rounds (self), .n_factors = self->n_factors, .x = args->q,
-        .rotations = reformer_parameter_value (self->rotations, run, (gsize) args->first_head * args->head_size * max_rounds (self) * columns),
-        .mask = pass->mask,
-      };
+      ReformerHash hash = reformer_lsh_attention_hash (self, run, args->first_head, rounds);
 
-      memcpy (hash.factors, self->factors, sizeof hash.factors);
+      hash.heads = args->heads;
+      hash.rows = pass->B;
+      hash.T = pass->T;
+      hash.stride = args->stride;
+      hash.x = args->q;
+      hash.mask = pass->mask;
       reformer_hash (run, &hash, buckets);
     }
   places = reformer_run_new (run, REFORMER_DTYPE_INT32, 4, (gint64) args->heads, (gint64) rounds, (gint64) pass->B, (gint64) pass->T);
   if (places != NULL)
-    reformer_sort_buckets (run, buckets, (gsize) args->heads * rounds * pass->B, pass->T,
+    reformer_sort_buckets (run, buckets, (gsize) pass->T, (gsize) args->heads * rounds * pass->B, pass->T,
                            (int) self->n_buckets + (pass->mask.tensor != NULL), reformer_span (places));
   args->order = reformer_span (places);
   args->rounds = rounds;

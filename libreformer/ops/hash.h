@@ -12,7 +12,7 @@ G_BEGIN_DECLS
  *   x          [rows][T][stride], head h of the group in columns h * head_size ...
  *   rotations  [heads][head_size][max_rounds][columns], columns = sum of factors / 2; the group's first head first; rounds <= max_rounds are used
  *   mask       uint8 [rows][T], 1 = keep; no tensor: all kept. A masked token gets the bucket `buckets` (the one after the last)
- *   buckets    uint16 [heads][rounds][rows][T]
+ *   buckets    uint16 [heads][rounds][rows][ld], the first T of each list
  *   bucket = code_1 + f_1 code_2 + f_1 f_2 code_3 + ..., code = argmax of [r, -r], the first maximum */
 typedef struct
 {
@@ -21,15 +21,17 @@ typedef struct
   ReformerSpan x;
   ReformerSpan rotations;
   ReformerSpan mask;
+  gsize        ld; /* 0: T */
 } ReformerHash;
 
 void reformer_hash         (ReformerRun        *run,
                             const ReformerHash *hash,
                             ReformerSpan        buckets);
-/* Stable counting sort of each of n_slots lists of T buckets (each < n_buckets): order int32 [n_slots][T], the positions 0 .. T-1 ascending by bucket,
- * within a bucket ascending by position. */
+/* Stable counting sort of each of n_slots lists of T buckets (each < n_buckets), which begin `ld` buckets apart: order int32 [n_slots][T], the positions
+ * 0 .. T-1 ascending by bucket, within a bucket ascending by position. */
 void reformer_sort_buckets (ReformerRun        *run,
                             ReformerSpan        buckets,
+                            gsize               ld,
                             gsize               n_slots,
                             int                 T,
                             int                 n_buckets,

@@ -17,6 +17,7 @@ choose_block (int minimum,
 void
 reformer_sort_buckets (ReformerRun *run,
                        ReformerSpan buckets,
+                       gsize        ld,
                        gsize        n_slots,
                        int          T,
                        int          n_buckets,
@@ -33,13 +34,13 @@ reformer_sort_buckets (ReformerRun *run,
 
       scratch = reformer_run_new (run, REFORMER_DTYPE_INT32, 3, (gint64) n_slots, (gint64) blocks + 1, (gint64) n_buckets);
       counts = reformer_span (scratch);
-      REFORMER_LAUNCH (run, "wide/sort", NULL, "sort_count", grid, REFORMER_SPAN (buckets), REFORMER_SPAN (counts), REFORMER_INT (T),
+      REFORMER_LAUNCH (run, "wide/sort", NULL, "sort_count", grid, REFORMER_SPAN (buckets), REFORMER_ULONG (ld), REFORMER_SPAN (counts), REFORMER_INT (T),
                        REFORMER_INT (block), REFORMER_INT (n_buckets),
                        REFORMER_WORK (0, sizeof (guint16) * n_slots * T));
       REFORMER_LAUNCH (run, "wide/sort", NULL, "sort_starts", reformer_grid_tiles (n_slots, 1, 1), REFORMER_SPAN (counts), REFORMER_INT (blocks),
                        REFORMER_INT (n_buckets),
                        REFORMER_WORK (0, 2 * sizeof (gint32) * n_slots * blocks * n_buckets));
-      REFORMER_LAUNCH (run, "wide/sort", NULL, "sort_scatter", grid, REFORMER_SPAN (buckets), REFORMER_SPAN (counts), REFORMER_SPAN (order),
+      REFORMER_LAUNCH (run, "wide/sort", NULL, "sort_scatter", grid, REFORMER_SPAN (buckets), REFORMER_ULONG (ld), REFORMER_SPAN (counts), REFORMER_SPAN (order),
                        REFORMER_INT (T), REFORMER_INT (block), REFORMER_INT (n_buckets),
                        REFORMER_WORK (0, (sizeof (guint16) + sizeof (gint32)) * n_slots * T));
     }
@@ -56,13 +57,13 @@ reformer_sort_buckets (ReformerRun *run,
       grid = reformer_grid_groups (blocks, n_slots, 1, group, 1);
       scratch = reformer_run_new (run, REFORMER_DTYPE_INT32, 3, (gint64) n_slots, (gint64) blocks, (gint64) n_buckets);
       counts = reformer_span (scratch);
-      REFORMER_LAUNCH (run, "simt/sort", options, "sort_count", grid, REFORMER_SPAN (buckets), REFORMER_SPAN (counts), REFORMER_INT (T),
+      REFORMER_LAUNCH (run, "simt/sort", options, "sort_count", grid, REFORMER_SPAN (buckets), REFORMER_ULONG (ld), REFORMER_SPAN (counts), REFORMER_INT (T),
                        REFORMER_INT (block), REFORMER_INT (n_buckets),
                        REFORMER_WORK (0, sizeof (guint16) * n_slots * T));
       REFORMER_LAUNCH (run, "simt/sort", options, "sort_starts", reformer_grid_groups (1, n_slots, 1, group, 1), REFORMER_SPAN (counts),
                        REFORMER_INT (blocks), REFORMER_INT (n_buckets),
                        REFORMER_WORK (0, 2 * sizeof (gint32) * n_slots * blocks * n_buckets));
-      REFORMER_LAUNCH (run, "simt/sort", options, "sort_scatter", grid, REFORMER_SPAN (buckets), REFORMER_SPAN (counts), REFORMER_SPAN (order),
+      REFORMER_LAUNCH (run, "simt/sort", options, "sort_scatter", grid, REFORMER_SPAN (buckets), REFORMER_ULONG (ld), REFORMER_SPAN (counts), REFORMER_SPAN (order),
                        REFORMER_INT (T), REFORMER_INT (block), REFORMER_INT (n_buckets),
                        REFORMER_WORK (0, (sizeof (guint16) + sizeof (gint32)) * n_slots * T));
     }

@@ -5,7 +5,7 @@
 //   x         [rows][T][stride]                            head h in columns h * HEAD_SIZE ...
 //   rotations [heads][rounds][padded / 8][HEAD_SIZE][8]    see hash.cl
 //   mask      uchar [rows][T], read where `masked` is 1
-//   buckets   ushort [heads][rounds][rows][T]
+//   buckets   ushort [heads][rounds][rows][ld], the first T of each
 //   factors, more   f_1 ... f_8; 0 ends the list. bucket = code_1 + f_1 code_2 + f_1 f_2 code_3 + ...
 //   groups: tiles of GROUP tokens, heads * rounds, rows
 //
@@ -19,7 +19,7 @@
 #endif
 
 __kernel __attribute__ ((reqd_work_group_size (GROUP, 1, 1))) void
-hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const uchar, mask), SPAN (ushort, buckets), int T, int stride,
+hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const uchar, mask), SPAN (ushort, buckets), ulong ld, int T, int stride,
               int rounds, int padded, int4 factors, int4 more, int masked, int masked_bucket)
 {
   BEGIN (const float, x);
@@ -71,5 +71,5 @@ hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const 
       product *= list[f];
     }
   if (t < T)
-    buckets[((size_t) get_group_id (1) * get_num_groups (2) + row) * T + t] = masked && !mask[(size_t) row * T + t] ? masked_bucket : bucket;
+    buckets[((size_t) get_group_id (1) * get_num_groups (2) + row) * ld + t] = masked && !mask[(size_t) row * T + t] ? masked_bucket : bucket;
 }

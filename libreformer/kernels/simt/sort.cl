@@ -2,7 +2,7 @@
 
 // Stable counting sort of lists of T buckets, in blocks of `block` tokens; work-groups of GROUP work-items.
 //
-//   buckets [slots][T]                   ushort, below `size`
+//   buckets [slots][ld]                  ushort, below `size`; the first T of each
 //   counts  [slots][blocks][size]        int
 //   order   [slots][T]                   int: ascending by bucket, within a bucket by token
 //
@@ -20,14 +20,14 @@
 #define EIGHT(F, k) F (k) F (k + 1) F (k + 2) F (k + 3) F (k + 4) F (k + 5) F (k + 6) F (k + 7)
 
 __kernel __attribute__ ((reqd_work_group_size (GROUP, 1, 1))) void
-sort_count (SPAN (const ushort, buckets), SPAN (int, counts), int T, int block, int size)
+sort_count (SPAN (const ushort, buckets), ulong ld, SPAN (int, counts), int T, int block, int size)
 {
   BEGIN (const ushort, buckets);
   BEGIN (int, counts);
   const size_t slot = get_group_id (1);
   const int start = get_group_id (0) * block, end = min (T, start + block);
 
-  buckets += slot * T;
+  buckets += slot * ld;
   counts += (slot * get_num_groups (0) + get_group_id (0)) * size;
   for (int i = get_local_id (0); i < size; i += GROUP)
     counts[i] = 0;
@@ -94,7 +94,7 @@ sort_starts (SPAN (int, counts), int blocks, int size)
 // GROUP tokens at a time: a token's place is its bucket's next one, plus the number of the bucket's tokens before it among the GROUP; the bucket's last
 // token then moves the next place on.
 __kernel __attribute__ ((reqd_work_group_size (GROUP, 1, 1))) void
-sort_scatter (SPAN (const ushort, buckets), SPAN (int, counts), SPAN (int, order), int T, int block, int size)
+sort_scatter (SPAN (const ushort, buckets), ulong ld, SPAN (int, counts), SPAN (int, order), int T, int block, int size)
 {
   BEGIN (const ushort, buckets);
   BEGIN (int, counts);
@@ -106,7 +106,7 @@ sort_scatter (SPAN (const ushort, buckets), SPAN (int, counts), SPAN (int, order
   if (me == 0)
     for (int i = GROUP; i < PADDED; i++)
       seen[i] = -1;
-  buckets += slot * T;
+  buckets += slot * ld;
   order += slot * T;
   counts += (slot * get_num_groups (0) + get_group_id (0)) * size;
   for (int t0 = start; t0 < end; t0 += GROUP)

@@ -5,7 +5,7 @@
 //   x         [rows][T][stride]                            head h in columns h * HEAD_SIZE ...
 //   rotations [heads][rounds][padded / 8][HEAD_SIZE][8]    see hash.cl
 //   mask      uchar [rows][T], read where `masked` is 1
-//   buckets   ushort [heads][rounds][rows][T]
+//   buckets   ushort [heads][rounds][rows][ld], the first T of each
 //   factors, more   f_1 ... f_8; 0 ends the list. bucket = code_1 + f_1 code_2 + f_1 f_2 code_3 + ...
 //   global size: blocks of `block` tokens (a multiple of TILE), heads, rows
 //
@@ -87,7 +87,7 @@ transpose_rows (__global const float *restrict x, __local float *restrict to, in
 #define BEST(i) BEST1 (c##i##0, best0, code0, i) BEST1 (c##i##1, best1, code1, i)
 
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1), vec_type_hint (vec))) void
-hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const uchar, mask), SPAN (ushort, buckets), int T, int stride,
+hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const uchar, mask), SPAN (ushort, buckets), ulong ld, int T, int stride,
               int rounds, int padded, int4 factors, int4 more, int block, int masked, int masked_bucket)
 {
   BEGIN (const float, x);
@@ -110,7 +110,7 @@ hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const 
         for (int i0 = 0; i0 < rows; i0 += 2 * VW)
           {
             __global const float *a = rotations + (size_t) r * padded * HEAD_SIZE;
-            __global ushort *o = buckets + (((size_t) head * rounds + r) * rows_all + row) * T + t + i0;
+            __global ushort *o = buckets + (((size_t) head * rounds + r) * rows_all + row) * ld + t + i0;
             ivec bucket0 = 0, bucket1 = 0;
             int product = 1;
 

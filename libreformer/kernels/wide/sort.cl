@@ -2,7 +2,7 @@
 
 // Stable counting sort of lists of T buckets, in blocks of `block` tokens; a work-group is one work-item.
 //
-//   buckets [slots][T]                   ushort, below `size`
+//   buckets [slots][ld]                  ushort, below `size`; the first T of each
 //   counts  [slots][blocks + 1][size]    int; the last row holds running sums
 //   order   [slots][T]                   int: ascending by bucket, within a bucket by token
 //
@@ -11,14 +11,14 @@
 //   sort_scatter   order; uses the counts up              global size: blocks, slots
 
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1), vec_type_hint (vec))) void
-sort_count (SPAN (const ushort, buckets), SPAN (int, counts), int T, int block, int size)
+sort_count (SPAN (const ushort, buckets), ulong ld, SPAN (int, counts), int T, int block, int size)
 {
   BEGIN (const ushort, buckets);
   BEGIN (int, counts);
   const size_t slot = get_global_id (1);
   const int start = get_global_id (0) * block, end = min (T, start + block);
 
-  buckets += slot * T;
+  buckets += slot * ld;
   counts += (slot * (get_global_size (0) + 1) + get_global_id (0)) * size;
   for (int i = 0; i < size; i++)
     counts[i] = 0;
@@ -76,7 +76,7 @@ sort_starts (SPAN (int, counts), int blocks, int size)
 }
 
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1), vec_type_hint (vec))) void
-sort_scatter (SPAN (const ushort, buckets), SPAN (int, counts), SPAN (int, order), int T, int block, int size)
+sort_scatter (SPAN (const ushort, buckets), ulong ld, SPAN (int, counts), SPAN (int, order), int T, int block, int size)
 {
   BEGIN (const ushort, buckets);
   BEGIN (int, counts);
@@ -84,7 +84,7 @@ sort_scatter (SPAN (const ushort, buckets), SPAN (int, counts), SPAN (int, order
   const size_t slot = get_global_id (1);
   const int start = get_global_id (0) * block, end = min (T, start + block);
 
-  buckets += slot * T;
+  buckets += slot * ld;
   order += slot * T;
   counts += (slot * (get_global_size (0) + 1) + get_global_id (0)) * size;
   for (int t = start; t < end; t++)
