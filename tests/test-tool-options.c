@@ -23,6 +23,8 @@ static const Class classes[] = {
   { "train", "optimizer", reformer_adafactor_get_type, "" },
   { "train", "schedule", reformer_schedule_get_type, "" },
   { "train", NULL, reformer_text_dataset_get_type, "" },
+  { "train", "data", reformer_labelled_dataset_get_type, "labels numbers features held-out-fraction" }, /* the task says what labels are; a model of the command reads ids */
+  { "train", "masking", reformer_masked_dataset_get_type, "n-ids seed" },
   { "train", NULL, reformer_model_get_type, "training sequence" }, /* state, not settings */
   { "train", NULL, reformer_stack_get_type, "streams target ablated" },    /* the model makes its stack */
   { "generate", NULL, reformer_generator_get_type, "" },
@@ -76,7 +78,9 @@ static const char *
 name_option (const Class *c,
              const char  *property)
 {
-  return c->get_type == reformer_adafactor_get_type && g_str_equal (property, "decay") ? "adafactor-decay" : property;
+  if (c->get_type == reformer_adafactor_get_type && g_str_equal (property, "decay"))
+    return "adafactor-decay";
+  return c->get_type == reformer_masked_dataset_get_type && g_str_equal (property, "fraction") ? "mask-fraction" : property;
 }
 
 static void
@@ -132,7 +136,7 @@ check_group (gconstpointer data)
       for (guint i = 0; i < G_N_ELEMENTS (classes) && !found; i++)
         {
           g_autoptr (GTypeClass) klass = g_type_class_ref (classes[i].get_type ());
-          const char *property = g_str_equal (option, "adafactor-decay") ? "decay" : option;
+          const char *property = g_str_equal (option, "adafactor-decay") ? "decay" : g_str_equal (option, "mask-fraction") ? "fraction" : option;
 
           found = g_strcmp0 (classes[i].group, first->group) == 0 && g_object_class_find_property ((GObjectClass *) klass, property) != NULL &&
                   g_str_equal (name_option (&classes[i], property), option);

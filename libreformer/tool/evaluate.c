@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "data.h"
 #include "model-folder.h"
 #include "progress.h"
 #include "property-options.h"
 #include "run-file.h"
 #include "signals.h"
+#include "task.h"
 #include "watched-dataset.h"
 
 #include <math.h>
 
-/* reformer evaluate: how well a model predicts a text. */
+/* reformer evaluate: how well a model predicts a text, or the labels of sequences. */
 
 typedef struct
 {
@@ -31,7 +33,8 @@ typedef struct
 {
   char               *path;      /* of the data */
   char               *identity;  /* that the run's data had; NULL: the data are others */
-  char               *run;       /* its folder */
+  char               *folder;    /* of the run */
+  ToolRun            *run;       /* NULL: there is none */
   double              fraction;  /* its last part; 0: all of it */
   int                 length;    /* of the run; 0: not known */
   ReformerModel      *model;
@@ -46,7 +49,8 @@ evaluation_clear (Evaluation *self)
 {
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->identity, g_free);
-  g_clear_pointer (&self->run, g_free);
+  g_clear_pointer (&self->folder, g_free);
+  g_clear_pointer (&self->run, tool_run_free);
   g_clear_object (&self->model);
   g_clear_object (&self->tokenizer);
   g_clear_object (&self->trainer);
@@ -66,7 +70,7 @@ read_run (Evaluation  *self,
 {
   g_autoptr (GFile) folder = tool_run_find_folder (model);
   g_autoptr (GError) local = NULL;
-  g_autoptr (ToolRun) run = tool_run_load (folder, &local);
+  ToolRun *run = self->run = tool_run_load (folder, &local);
   g_auto (GValue) fraction = G_VALUE_INIT, length = G_VALUE_INIT, final = G_VALUE_INIT;
   const char *path;
 
@@ -90,7 +94,7 @@ read_run (Evaluation  *self,
     return FALSE;
   self->path = g_strdup (path);
   self->identity = g_strdup (json_string_value (json_object_get (json_object_get (run->root, "data"), "identity")));
-  self->run = g_file_get_parse_name (folder);
+  self->folder = g_file_get_parse_name (folder);
   self->fraction = g_value_get_double (&fraction);
   if (self->fraction > 0)
     return TRUE;
@@ -112,23 +116,28 @@ check_identity (Evaluation  *self,
   if (g_str_equal (identity, self->identity))
     return TRUE;
   g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "%s is not what the run in %s was trained on: it is \"%s\", and was \"%s\"; --data FILE evaluates it anyway",
-               self->path, self->run, identity, self->identity);
+               self->path, self->folder, identity, self->identity);
   return FALSE;
 }
 
 static gboolean
-open_data (Evaluation  *self,
-           GError     **error)
+open_data (Evaluation      *self,
+           ToolProperties  *properties,
+           ReformerConfig  *config,
+           GError         **error)
 {
-  g_autoptr (GFile) file = g_file_new_for_commandline_arg (self->path);
+  g_auto (GStrv) classes = self->identity == NULL ? tool_config_list_classes (config) : NULL; /* the run's own data have them */
+  const ToolData data = { .head = reformer_config_get_head (config), .path = self->path, .tokenizer = self->tokenizer, .run = self->run, .classes = classes, .fraction = self->fraction };
 
-  self->dataset = g_object_new (REFORMER_TYPE_TEXT_DATASET, "file", file, "tokenizer", self->tokenizer, "held-out-fraction", self->fraction, NULL);
-  if (!check_identity (self, error))
+  self->dataset = tool_data_open (&data, properties, &tool_verb_evaluate, error);
+  if (self->dataset == NULL || !check_identity (self, error))
     return FALSE;
   if (self->fraction > 0)
     {
-      ReformerDataset *held_out = reformer_dataset_get_held_out (self->dataset, NULL); /* of a file: cannot fail */
+      ReformerDataset *held_out = reformer_dataset_get_held_out (self->dataset, error);
 
+      if (held_out == NULL)
+        return FALSE;
       g_object_unref (self->dataset);
       self->dataset = held_out;
     }
@@ -149,7 +158,16 @@ prepare (Evaluation      *self,
   g_autoptr (ReformerDevice) device = NULL;
 
   self->tokenizer = config != NULL ? tool_find_tokenizer (folder, config, cancellable, error) : NULL;
-  if (self->tokenizer == NULL || !open_data (self, error))
+  if (self->tokenizer == NULL)
+    return FALSE;
+  if (reformer_config_get_head (config) == REFORMER_HEAD_NONE)
+    {
+      g_autofree char *name = g_file_get_parse_name (folder);
+
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "%s has no head, so that it predicts nothing", name);
+      return FALSE;
+    }
+  if (!open_data (self, properties, config, error))
     return FALSE;
   device = tool_open_device (options->device, limit, error);
   self->model = device != NULL ? reformer_model_load (device, folder, cancellable, error) : NULL;
@@ -167,34 +185,40 @@ print (Evaluation *self,
        gboolean    json)
 {
   ReformerEvaluation *evaluation = self->evaluation;
+  const ReformerHead head = reformer_model_get_head (self->model);
   const char *unit = tool_get_unit (self->tokenizer);
   const double seconds = reformer_evaluation_get_seconds (evaluation);
   const double speed = seconds > 0 ? (double) reformer_evaluation_get_targets (evaluation) / seconds : 0;
 
   if (json)
-    tool_print_json (json_pack ("{s:o, s:f, s:i, s:o, s:o, s:s, s:o, s:I, s:I, s:f, s:f}",
-                                "data", tool_json_string (self->path),
-                                "held_out_fraction", self->fraction,
-                                "sequence_length", reformer_trainer_get_sequence_length (self->trainer),
-                                "loss", tool_json_number (reformer_evaluation_get_loss (evaluation)),
-                                "bits", tool_json_number (reformer_evaluation_get_bits (evaluation)),
-                                "unit", unit,
-                                "perplexity", tool_json_number (reformer_evaluation_get_perplexity (evaluation)),
-                                "targets", (json_int_t) reformer_evaluation_get_targets (evaluation),
-                                "samples", (json_int_t) reformer_evaluation_get_samples (evaluation),
-                                "seconds", seconds,
-                                "tokens_per_second", speed));
+    {
+      json_t *object = json_pack ("{s:o, s:s, s:f, s:i, s:o, s:s, s:I, s:I, s:f, s:f}",
+                                  "data", tool_json_string (self->path),
+                                  "task", tool_task_get_name (head),
+                                  "held_out_fraction", self->fraction,
+                                  "sequence_length", reformer_trainer_get_sequence_length (self->trainer),
+                                  "loss", tool_json_number (reformer_evaluation_get_loss (evaluation)),
+                                  "unit", unit,
+                                  "targets", (json_int_t) reformer_evaluation_get_targets (evaluation),
+                                  "samples", (json_int_t) reformer_evaluation_get_samples (evaluation),
+                                  "seconds", seconds,
+                                  "targets_per_second", speed);
+
+      tool_task_add_metrics (evaluation, object);
+      tool_print_json (object);
+    }
   else
     {
       g_autofree char *targets = tool_format_count ((double) reformer_evaluation_get_targets (evaluation)), *rate = tool_format_count (speed);
-      g_autofree char *name = g_filename_display_name (self->path), *key = g_strdup_printf ("bits per %s", unit), *part = self->fraction > 0 ? g_strdup_printf (", the last %g of it", self->fraction) : g_strdup ("");
+      g_autofree char *name = g_filename_display_name (self->path), *part = NULL;
+
+      part = self->fraction > 0 ? g_strdup_printf (", %s%g of it", tool_task_predicts_tokens (head) ? "the last " : "", self->fraction) : g_strdup ("");
 
       tool_print_field ("data", "%s%s", name, part);
       tool_print_field ("loss", "%.4f", reformer_evaluation_get_loss (evaluation));
-      tool_print_field (key, "%.4f", reformer_evaluation_get_bits (evaluation));
-      tool_print_field ("perplexity", "%.4f", reformer_evaluation_get_perplexity (evaluation));
-      tool_print_field ("targets", "%s, in sequences of %d", targets, reformer_trainer_get_sequence_length (self->trainer));
-      tool_print_field ("time", "%.1f s, %s tokens/s", seconds, rate);
+      tool_task_print_metrics (evaluation, unit);
+      tool_print_field ("targets", "%s, in sequences of at most %d", targets, reformer_trainer_get_sequence_length (self->trainer));
+      tool_print_field ("time", "%.1f s, %s %s/s", seconds, rate, tool_task_predicts_tokens (head) ? "tokens" : "targets");
     }
 }
 
@@ -204,7 +228,7 @@ static int
 run (int    argc,
      char **argv)
 {
-  static const char *const names[] = { "sequence-length", "batch-size", NULL }, *const data_names[] = { "held-out-fraction", NULL };
+  static const char *const names[] = { "sequence-length", "batch-size", NULL };
   g_autoptr (ToolProperties) properties = tool_properties_new ();
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (ReformerDataset) watched = NULL;
@@ -216,7 +240,7 @@ run (int    argc,
   GError *error = NULL;
   guint64 limit = 0;
   const GOptionEntry entries[] = {
-    { "data", 0, 0, G_OPTION_ARG_FILENAME, &options.data, "the text; where it is not given, what the model's own training held out", "FILE" },
+    { "data", 0, 0, G_OPTION_ARG_FILENAME, &options.data, "the text, or the sequences; where it is not given, what the model's own training held out", "FILE" },
     { "length", 0, 0, G_OPTION_ARG_STRING, &options.length, "tokens of a sequence", "N" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &options.device, "cpu, gpu, a number or part of a name (REFORMER_DEVICE)", "DEVICE" },
     { "memory-limit", 0, 0, G_OPTION_ARG_STRING, &options.limit, "memory to keep to, such as 512M or 4G (the device's)", "SIZE" },
@@ -226,7 +250,7 @@ run (int    argc,
   };
 
   tool_properties_add (properties, NULL, NULL, REFORMER_TYPE_TRAINER, names);
-  tool_properties_add (properties, NULL, NULL, REFORMER_TYPE_TEXT_DATASET, data_names);
+  tool_data_add_properties (properties);
   tool_properties_set_standard (properties, "sequence-length", "the longest of the run");
   tool_properties_set_standard (properties, "held-out-fraction", "all of it");
   if (!tool_parse_properties (&tool_verb_evaluate, entries, properties, argc, argv, &arguments, 1, 1) ||
@@ -234,8 +258,8 @@ run (int    argc,
       !tool_parse_size (&tool_verb_evaluate, "memory-limit", options.limit, &limit) ||
       !tool_properties_read (properties, &tool_verb_evaluate, "held-out-fraction", &fraction))
     return TOOL_USAGE;
-  if (options.data == NULL && G_IS_VALUE (&fraction))
-    return tool_usage (&tool_verb_evaluate, "--held-out-fraction is for --data");
+  if (options.data == NULL && (G_IS_VALUE (&fraction) || tool_properties_find_given (properties, "data", NULL) != NULL))
+    return tool_usage (&tool_verb_evaluate, "--%s is for --data", G_IS_VALUE (&fraction) ? "held-out-fraction" : tool_properties_find_given (properties, "data", NULL));
   tool_signals_start ();
   tool_signals_cancel (cancellable);
   tool_progress_start (options.quiet, FALSE);
@@ -264,11 +288,11 @@ run (int    argc,
 const ToolVerb tool_verb_evaluate = {
   "evaluate",
   "MODEL",
-  "Say how well a model predicts a text",
-  "MODEL is the folder of a model, or one of its checkpoints. The whole text of --data is\n"
-  "evaluated, or its last part with --held-out-fraction. A loss is the mean of the natural\n"
-  "logarithms of what the model gave the tokens that came; bits are the same by logarithms\n"
-  "of 2.\n"
+  "Say how well a model predicts a text, or labels",
+  "MODEL is the folder of a model, or one of its checkpoints. All of --data is evaluated, or\n"
+  "with --held-out-fraction the part that training would not have seen. The loss of a language\n"
+  "model is the mean of the natural logarithms of what it gave the tokens that came; bits are the\n"
+  "same by logarithms of 2. What else is told depends on the model's task.\n"
   "\n"
   "Example:\n"
   "  reformer evaluate book --data other.txt",

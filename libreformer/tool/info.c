@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "data.h"
 #include "info-attention.h"
 #include "run-state.h"
+#include "task.h"
 
 #include <string.h>
 
@@ -132,13 +134,8 @@ join (GPtrArray *texts)
 
 /* ---- Printing ---- */
 
-static const char *
-head_of (ReformerConfig *config)
-{
-  g_autoptr (GEnumClass) heads = g_type_class_ref (REFORMER_TYPE_HEAD);
-
-  return g_enum_get_value (heads, (int) reformer_config_get_head (config))->value_nick;
-}
+/* Bytes of names of classes in a line. */
+#define MOST_NAMES 60
 
 /* The configuration as it would be saved: it also has what is no setting of ours. */
 static json_t *
@@ -154,6 +151,21 @@ has_kind (ReformerConfig *config,
           const char     *kind)
 {
   return g_strv_contains (reformer_config_get_attn_layers (config), kind);
+}
+
+/* What a head gives that gives no tokens, with the names of classes as far as they fit in a line. */
+static void
+print_labels (ReformerConfig *config)
+{
+  const ReformerHead head = reformer_config_get_head (config);
+  g_auto (GStrv) classes = tool_config_list_classes (config);
+  g_autoptr (GString) names = g_string_new (NULL);
+
+  if (tool_task_predicts_tokens (head) || head == REFORMER_HEAD_NONE)
+    return;
+  for (guint i = 0; classes != NULL && classes[i] != NULL && names->len < MOST_NAMES; i++)
+    g_string_append_printf (names, "%s%s", i > 0 ? ", " : ": ", classes[i + 1] != NULL && names->len + strlen (classes[i]) > MOST_NAMES ? "..." : classes[i]);
+  tool_print_field ("labels", "%d%s", reformer_config_get_num_labels (config), names->str);
 }
 
 static void
@@ -208,7 +220,8 @@ print_text (ReformerConfig *config,
   const char *architecture = json_string_value (json_array_get (json_object_get (object, "architectures"), 0));
   g_autofree char *kinds = g_strjoinv (" ", (char **) reformer_config_get_attn_layers (config));
 
-  tool_print_field ("head", "%s (%s)", head_of (config), architecture != NULL ? architecture : "no architecture");
+  tool_print_field ("head", "%s (%s)", tool_task_get_name (reformer_config_get_head (config)), architecture != NULL ? architecture : "no architecture");
+  print_labels (config);
   tool_print_field ("direction", "%s", reformer_config_get_is_decoder (config) ? "causal" : "both ways");
   tool_print_field ("layers", "%u: %s", reformer_config_get_n_layers (config), kinds);
   if (reformer_config_get_input_features (config) > 0)
@@ -266,7 +279,7 @@ print_json (const char     *path,
     json_object_set_new (parts, part_names[i], json_integer ((json_int_t) counts->parts[i]));
   object = json_pack ("{s:o, s:s, s:o, s:I, s:o, s:{s:I, s:o}, s:o, s:o}",
                       "path", tool_json_string (path),
-                      "head", head_of (config),
+                      "head", tool_task_get_name (reformer_config_get_head (config)),
                       "layers", texts_to_json ((char **) kinds, g_strv_length ((char **) kinds)),
                       "positions", (json_int_t) reformer_config_get_max_length (config),
                       "bucket_factors", tool_json_ints (factors, n),

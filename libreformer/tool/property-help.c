@@ -80,7 +80,15 @@ static const ToolPropertyHelp helps[] = {
   { "max-skipped", "N", "steps in a row with a number that is not finite, before training fails" },
   { "history-interval", "N", "steps between records of the history" },
   /* Data */
-  { "held-out-fraction", "X", "part of the data, at its end, that is evaluated and not trained on" },
+  { "held-out-fraction", "X", "part of the data that is evaluated and not trained on: the end of a text, or some of the sequences" },
+  { "format", "NAME", "how the file is written" },
+  { "columns", "NAME,...", "the columns of a table that have the sequence; empty: text, or sequence" },
+  { "label-columns", "NAME,...", "those that have the label, or in FASTA its keys in the headers; empty: label, or the rest of the header" },
+  { "classes", "NAME,...", "names of the classes, in the order of their numbers; empty: those of the file" },
+  { "separator", "SIGN", "what stands between the fields of a table; empty: a comma, or in .tsv a tab" },
+  { "split", NULL, "a sequence that is too long makes several samples; else its beginning is taken" },
+  { "mask-fraction", "P", "part of the tokens that is asked for", .range = "a number above 0, up to 1" },
+  { "mask-id", "N", "id of what stands in their places" },
   /* Optimizers */
   { "learning-rate", "X", "learning rate at the top of the schedule" },
   { "weight-decay", "X", "weight decay" },

@@ -93,12 +93,14 @@ find_option (ToolProperties *self,
   return NULL;
 }
 
-/* Two classes have a `decay`; the schedule's is the one that people mean. */
+/* Two classes have a `decay`; the schedule's is the one that people mean. And of what a fraction is, the option has to say. */
 static const char *
 name_option (GType       type,
              const char *property)
 {
-  return type == REFORMER_TYPE_ADAFACTOR && g_str_equal (property, "decay") ? "adafactor-decay" : property;
+  if (type == REFORMER_TYPE_ADAFACTOR && g_str_equal (property, "decay"))
+    return "adafactor-decay";
+  return type == REFORMER_TYPE_MASKED_DATASET && g_str_equal (property, "fraction") ? "mask-fraction" : property;
 }
 
 static void

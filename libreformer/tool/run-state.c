@@ -2,6 +2,7 @@
 #include "run-state.h"
 
 #include "progress.h"
+#include "task.h"
 
 GFile *
 tool_run_find_newest (GFile *folder)
@@ -40,6 +41,15 @@ read_state (GFile *checkpoint)
   return json_incref (json_object_get (root, "state"));
 }
 
+/* What the run learns. */
+static ReformerHead
+find_head (ToolRun *run)
+{
+  g_auto (GValue) head = G_VALUE_INIT;
+
+  return tool_run_get_value (run, "config", "head", REFORMER_TYPE_CONFIG, &head, NULL) ? (ReformerHead) g_value_get_enum (&head) : REFORMER_HEAD_LANGUAGE;
+}
+
 static void
 add_state (json_t  *object,
            GFile   *model,
@@ -58,7 +68,8 @@ add_state (json_t  *object,
   json_object_set_new (object, "step", json_integer (json_integer_value (json_object_get (state, "step"))));
   json_object_set_new (object, "total_steps", json_integer (total));
   json_object_set_new (object, "tokens", json_integer (json_integer_value (json_object_get (state, "tokens"))));
-  json_object_set_new (object, "best", best > 0 ? json_pack ("{s:I, s:o, s:o}", "step", best, "loss", tool_json_number (loss), "bits", tool_json_number (loss / G_LN2)) : json_null ());
+  json_object_set_new (object, "best", best > 0 ? json_pack ("{s:I, s:o, s:o}", "step", best, "loss", tool_json_number (loss), "bits",
+                                                             tool_task_predicts_tokens (find_head (run)) ? tool_json_number (loss / G_LN2) : json_null ()) : json_null ());
 }
 
 json_t *
@@ -106,6 +117,10 @@ tool_run_state_print (json_t *state)
                     text_of (json_object_get (options, "optimizer"), "options", "learning-rate"), text_of (options, "schedule", "decay"),
                     text_of (options, "trainer", "sequence-length"), text_of (options, NULL, "seed"));
   if (json_is_object (best))
-    tool_print_field ("  best", "%.3f bits/%s held out, at step %" JSON_INTEGER_FORMAT, json_number_value (json_object_get (best, "bits")),
-                      g_str_equal (tokenizer, "bytes") ? "byte" : "token", json_integer_value (json_object_get (best, "step")));
+    {
+      const ReformerHead head = json_is_null (json_object_get (best, "bits")) ? REFORMER_HEAD_NONE : REFORMER_HEAD_LANGUAGE;
+      g_autofree char *loss = tool_task_format_loss (head, json_number_value (json_object_get (best, "loss")), 3, g_str_equal (tokenizer, "bytes") ? "byte" : "token");
+
+      tool_print_field ("  best", "%s held out, at step %" JSON_INTEGER_FORMAT, loss, json_integer_value (json_object_get (best, "step")));
+    }
 }

@@ -2,6 +2,7 @@
 #include "model-folder.h"
 #include "progress.h"
 #include "signals.h"
+#include "task.h"
 #include "training.h"
 
 #include <math.h>
@@ -13,6 +14,7 @@
 typedef struct
 {
   ToolTraining *training;
+  ReformerHead  head;
   const char   *unit;          /* byte, or token */
   GCancellable *cancellable;
   GError       *error;         /* of the file of the run */
@@ -37,10 +39,10 @@ describe_progress (Train *self)
   ReformerTrainer *trainer = self->training->trainer;
   const double remaining = reformer_trainer_get_remaining_seconds (trainer);
   g_autofree char *rate = tool_format_count (reformer_trainer_get_tokens_per_second (trainer)), *left = tool_format_duration (remaining);
-  g_autofree char *memory = g_strdup_printf ("%.0f MiB", self->memory / (1 << 20));
+  g_autofree char *memory = g_strdup_printf ("%.0f MiB", self->memory / (1 << 20)), *loss = tool_task_format_loss (self->head, self->mean / self->weight, 2, self->unit);
 
-  return g_strdup_printf ("step %u/%u  %.2f bits/%s  %s tokens/s  %s%s%s%s", reformer_trainer_get_n_steps (trainer), reformer_trainer_get_total_steps (trainer),
-                          self->mean / self->weight / G_LN2, self->unit, rate, memory, remaining >= 0 ? "  " : "", remaining >= 0 ? left : "", remaining >= 0 ? " left" : "");
+  return g_strdup_printf ("step %u/%u  %s  %s tokens/s  %s%s%s%s", reformer_trainer_get_n_steps (trainer), reformer_trainer_get_total_steps (trainer), loss, rate, memory,
+                          remaining >= 0 ? "  " : "", remaining >= 0 ? left : "", remaining >= 0 ? " left" : "");
 }
 
 static void
@@ -77,8 +79,10 @@ evaluated (ReformerTrainer    *trainer,
            ReformerEvaluation *evaluation,
            Train              *self)
 {
-  tool_progress_print ("step %u  held out: %.3f bits/%s, perplexity %.3f%s", reformer_evaluation_get_step (evaluation), reformer_evaluation_get_bits (evaluation), self->unit,
-                       reformer_evaluation_get_perplexity (evaluation), reformer_evaluation_get_best (evaluation) ? ", the best so far" : "");
+  g_autofree char *loss = tool_task_format_loss (self->head, reformer_evaluation_get_loss (evaluation), 3, self->unit), *metrics = tool_task_format_metrics (evaluation);
+
+  tool_progress_print ("step %u  held out: %s%s%s%s", reformer_evaluation_get_step (evaluation), loss, metrics[0] != '\0' ? ", " : "", metrics,
+                       reformer_evaluation_get_best (evaluation) ? ", the best so far" : "");
 }
 
 /* The folder is ours now: before, it may be another run's. */
@@ -96,6 +100,14 @@ running (ReformerTrainer *trainer,
 
 /* ---- The end ---- */
 
+/* A loss in bits, where it has any. */
+static json_t *
+bits_of (Train  *self,
+         double  loss)
+{
+  return tool_task_predicts_tokens (self->head) ? tool_json_number (loss / G_LN2) : json_null ();
+}
+
 static void
 print_json (Train *self)
 {
@@ -105,17 +117,18 @@ print_json (Train *self)
   const gint64 tokens = reformer_trainer_get_tokens (trainer);
   const ReformerStopReason stop = self->idle ? REFORMER_STOP_REASON_NONE : reformer_trainer_get_stop_reason (trainer);
   const guint best = reformer_trainer_get_best_step (trainer);
-  json_t *object = json_pack ("{s:o, s:I, s:I, s:s, s:o, s:o, s:s}",
+  json_t *object = json_pack ("{s:o, s:s, s:I, s:I, s:s, s:o, s:o, s:s}",
                               "folder", tool_json_string (self->training->name),
+                              "task", tool_task_get_name (self->head),
                               "steps", (json_int_t) reformer_trainer_get_n_steps (trainer),
                               "first_step", (json_int_t) self->step,
                               "stop", g_enum_get_value (reasons, (int) stop)->value_nick,
                               "loss", tool_json_number (loss),
-                              "bits", tool_json_number (loss / G_LN2),
+                              "bits", bits_of (self, loss),
                               "unit", self->unit);
 
   json_object_set_new (object, "best", best > 0 ? json_pack ("{s:I, s:o, s:o}", "step", (json_int_t) best, "loss", tool_json_number (reformer_trainer_get_best_loss (trainer)),
-                                                             "bits", tool_json_number (reformer_trainer_get_best_loss (trainer) / G_LN2))
+                                                             "bits", bits_of (self, reformer_trainer_get_best_loss (trainer)))
                                                 : json_null ());
   json_object_set_new (object, "tokens", json_integer ((json_int_t) tokens));
   json_object_set_new (object, "seconds", json_real (seconds));
@@ -161,15 +174,23 @@ print_text (Train                     *self,
   tool_print_field ("steps", "%u%s; %s tokens, %s", reformer_trainer_get_n_steps (trainer),
                     reformer_trainer_get_stop_reason (trainer) == REFORMER_STOP_REASON_PATIENCE ? ", the evaluations stopped getting better" : "", tokens, time);
   if (self->weight > 0)
-    tool_print_field ("training", "%.3f bits/%s, the mean of the last steps", self->mean / self->weight / G_LN2, self->unit);
+    {
+      g_autofree char *loss = tool_task_format_loss (self->head, self->mean / self->weight, 3, self->unit);
+
+      tool_print_field ("training", "%s, the mean of the last steps", loss);
+    }
   if (best > 0)
-    tool_print_field ("held out", "%.3f bits/%s at step %u, the best%s", reformer_trainer_get_best_loss (trainer) / G_LN2, self->unit, best,
-                      best < reformer_trainer_get_n_steps (trainer) && has_best (self, best) ? ": checkpoints/best" : "");
-  printf ("\nTry next:\n"
-          "  reformer generate %s --prompt \"In the beginning \"\n"
-          "  reformer evaluate %s --data FILE\n"
+    {
+      g_autofree char *loss = tool_task_format_loss (self->head, reformer_trainer_get_best_loss (trainer), 3, self->unit);
+
+      tool_print_field ("held out", "%s at step %u, the best%s", loss, best, best < reformer_trainer_get_n_steps (trainer) && has_best (self, best) ? ": checkpoints/best" : "");
+    }
+  printf ("\nTry next:\n");
+  if (self->head == REFORMER_HEAD_LANGUAGE)
+    printf ("  reformer generate %s --prompt \"In the beginning \"\n", quoted);
+  printf ("  reformer evaluate %s --data FILE\n"
           "  reformer info %s\n",
-          quoted, quoted, quoted);
+          quoted, quoted);
 }
 
 /* After a signal; what was made is saved. */
@@ -213,7 +234,7 @@ train (ToolTraining              *training,
        GCancellable              *cancellable)
 {
   ReformerTrainer *trainer = training->trainer;
-  Train self = { .training = training, .unit = tool_get_unit (training->tokenizer), .cancellable = cancellable, .start = g_get_monotonic_time (),
+  Train self = { .training = training, .head = reformer_model_get_head (training->model), .unit = tool_get_unit (training->tokenizer), .cancellable = cancellable, .start = g_get_monotonic_time (),
                  .tokens = reformer_trainer_get_tokens (trainer), .step = reformer_trainer_get_n_steps (trainer) };
   const guint total = reformer_trainer_get_total_steps (trainer);
   GError *error = NULL;
@@ -256,7 +277,7 @@ check_options (const ToolTrainingOptions *options,
   static const char *const may[] = { "total-steps", NULL };
   const ToolVerb *verb = &tool_verb_train;
   const struct { const char *name, *value; } others[] = { { "data", options->data },     { "preset", options->preset }, { "config", options->config },
-                                                          { "from", options->from }, { "optimizer", options->optimizer } };
+                                                          { "from", options->from }, { "task", options->task },     { "optimizer", options->optimizer } };
   const char *given = tool_properties_find_given (properties, NULL, may);
 
   for (guint i = 0; i < G_N_ELEMENTS (others); i++)
@@ -301,6 +322,7 @@ options_clear (ToolTrainingOptions *options)
 {
   g_free (options->model);
   g_free (options->data);
+  g_free (options->task);
   g_free (options->preset);
   g_free (options->config);
   g_free (options->from);
@@ -324,7 +346,8 @@ run (int    argc,
   g_auto (GStrv) arguments = NULL;
   guint64 limit = 0;
   const GOptionEntry entries[] = {
-    { "data", 0, 0, G_OPTION_ARG_FILENAME, &options.data, "the text to train on", "FILE" },
+    { "data", 0, 0, G_OPTION_ARG_FILENAME, &options.data, "the text, or the sequences, to train on", "FILE" },
+    { "task", 0, 0, G_OPTION_ARG_STRING, &options.task, "what a new model learns: language, masked-language, classification, regression, multi-label, spans, tokens or values (language)", "NAME" },
     { "steps", 0, 0, G_OPTION_ARG_STRING, &options.steps, "steps in all (1000)", "N" },
     { "length", 0, 0, G_OPTION_ARG_STRING, &options.length, "tokens of a sequence (1024)", "N" },
     { "resume", 0, 0, G_OPTION_ARG_NONE, &options.resume, "go on with the run in MODEL; all else is taken from there", NULL },
@@ -343,7 +366,7 @@ run (int    argc,
   tool_training_add_properties (properties);
   if (!tool_parse_properties (verb, entries, properties, argc, argv, &arguments, 1, 1) ||
       !tool_properties_alias (properties, verb, "sequence-length", "length", options.length) ||
-      !tool_properties_alias (properties, verb, "total-steps", "steps", options.steps) ||
+      !tool_properties_alias (properties, verb, "total-steps", "steps", options.steps) || !tool_properties_alias (properties, verb, "head", "task", options.task) ||
       !tool_parse_size (verb, "memory-limit", options.limit, &limit) || !check_options (&options, properties))
     return TOOL_USAGE;
   options.model = g_strdup (arguments[0]);
@@ -353,7 +376,7 @@ run (int    argc,
 const ToolVerb tool_verb_train = {
   "train",
   "MODEL",
-  "Train a model on a text",
+  "Train a model on a text, or on sequences with labels",
   "MODEL is the folder that will have the model, its checkpoints and its logs. It is new or\n"
   "empty; or it has a model (config.json, model.safetensors), which then learns on. Options\n"
   "of a new model come on top of the preset.\n"
@@ -361,7 +384,13 @@ const ToolVerb tool_verb_train = {
   "Ctrl-C, SIGTERM and SIGHUP save and stop; reformer train MODEL --resume goes on to the\n"
   "same weights, to the bit, as if nothing had been. With it --steps may ask for more steps.\n"
   "\n"
-  "Example:\n"
-  "  reformer train book --data book.txt --steps 500 --learning-rate 3e-3 --warmup-steps 30",
+  "--task says what a new model learns. A language model, also a masked one, reads a text; the\n"
+  "others read sequences with labels: lines of a label, a tab and a text, a table (.csv, .tsv)\n"
+  "with the columns text and label, or FASTA with labels in the headers (.fa, .fasta); each\n"
+  "also packed by gzip. --help-data and --help-masking have their options.\n"
+  "\n"
+  "Examples:\n"
+  "  reformer train book --data book.txt --steps 500 --learning-rate 3e-3 --warmup-steps 30\n"
+  "  reformer train moods --task classification --data moods.csv --label-columns mood",
   run,
 };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "training-private.h"
 
+#include "data.h"
 #include "model-folder.h"
+#include "task.h"
 
 /* The configuration of a run that begins. */
 
@@ -105,22 +107,94 @@ check_sizes (ReformerConfig  *config,
   return TRUE;
 }
 
+/* The options. Another task than language sees both ways, where nothing else is said: the first token, of which a class is made, would see nothing but itself. FALSE after a
+ * message. */
+static gboolean
+apply_options (ToolTraining    *self,
+               const ToolVerb  *verb,
+               ToolProperties  *properties,
+               GFile           *from)
+{
+  g_autoptr (ReformerConfig) old = reformer_config_copy (self->config);
+  gboolean causal;
+
+  if (!tool_properties_apply (properties, verb, G_OBJECT (self->config)) || (from != NULL && !check_sizes (self->config, old, verb, properties, from)))
+    return FALSE;
+  self->new_head = from == NULL || reformer_config_get_head (self->config) != reformer_config_get_head (old) ||
+                   reformer_config_get_num_labels (self->config) != reformer_config_get_num_labels (old);
+  causal = reformer_config_get_head (self->config) == REFORMER_HEAD_LANGUAGE;
+  if (!self->new_head || tool_properties_get_given (properties, "head") == NULL || tool_properties_get_given (properties, "is-decoder") != NULL ||
+      reformer_config_get_is_decoder (self->config) == causal)
+    return TRUE;
+  reformer_config_set_is_decoder (self->config, causal);
+  if (from != NULL)
+    tool_message ("the weights are of a model that %s, and the new one %s (--%sis-decoder leaves it so)", causal ? "sees both ways" : "is causal",
+                  causal ? "is causal" : "sees both ways", causal ? "no-" : "");
+  return TRUE;
+}
+
+/* The data of the task; a new model has their tokenizer. FALSE with an error, or with none after a message. */
+static gboolean
+open_data (ToolTraining               *self,
+           const ToolVerb             *verb,
+           const ToolTrainingOptions  *options,
+           ToolProperties             *properties,
+           GError                    **error)
+{
+  g_auto (GStrv) classes = self->new_head ? NULL : tool_config_list_classes (self->config);
+  const ToolData data = { .head = reformer_config_get_head (self->config), .path = options->data, .tokenizer = self->tokenizer, .classes = classes, .fraction = -1 };
+
+  if (data.head == REFORMER_HEAD_NONE)
+    {
+      tool_usage (verb, "the model has no head, so that it cannot learn; --task says what it is to learn");
+      return FALSE;
+    }
+  self->dataset = tool_data_open (&data, properties, verb, error);
+  if (self->dataset != NULL && self->tokenizer == NULL)
+    g_set_object (&self->tokenizer, reformer_dataset_get_tokenizer (self->dataset));
+  return self->dataset != NULL;
+}
+
+/* As many labels as the data have: a new head follows them. */
+static gboolean
+choose_labels (ToolTraining    *self,
+               ToolProperties  *properties,
+               const char      *path,
+               GError         **error)
+{
+  const ReformerHead head = reformer_config_get_head (self->config);
+  const gboolean classes = head == REFORMER_HEAD_CLASSIFICATION || head == REFORMER_HEAD_TOKENS;
+  const int n = tool_data_count_labels (self->dataset, error);
+  int wanted;
+
+  if (n <= 0)
+    return n == 0;
+  if (head == REFORMER_HEAD_CLASSIFICATION && n < 2)
+    {
+      g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "%s: there is only one class; 2 or more are wanted for classification", path);
+      return FALSE;
+    }
+  if (self->new_head && tool_properties_get_given (properties, "num-labels") == NULL)
+    reformer_config_set_num_labels (self->config, n);
+  wanted = reformer_config_get_num_labels (self->config);
+  if (n == wanted || (classes && n < wanted))
+    return TRUE;
+  g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "%s has %d %s, and num_labels of the model is %d", path, n, classes ? "classes" : "labels", wanted);
+  return FALSE;
+}
+
 /* What is not given follows from the rest: a new model has the tokenizer's ids, and positions for its sequences. */
 static gboolean
 complete_config (ToolTraining               *self,
                  const ToolVerb             *verb,
                  const ToolTrainingOptions  *options,
                  ToolProperties             *properties,
-                 GFile                      *from)
+                 gboolean                    fresh)
 {
-  const gboolean fresh = from == NULL;
-  g_autoptr (ReformerConfig) old = reformer_config_copy (self->config);
   g_autoptr (ReformerTrainer) settings = reformer_trainer_new (NULL, NULL);
   g_autoptr (GError) error = NULL;
 
-  if (!tool_properties_apply (properties, verb, G_OBJECT (self->config)) || !tool_properties_apply (properties, verb, G_OBJECT (settings)))
-    return FALSE;
-  if (!fresh && !check_sizes (self->config, old, verb, properties, from))
+  if (!tool_properties_apply (properties, verb, G_OBJECT (settings)))
     return FALSE;
   if (fresh && options->config == NULL && tool_properties_get_given (properties, "vocab-size") == NULL)
     reformer_config_set_vocab_size (self->config, reformer_tokenizer_count_ids (self->tokenizer, NULL));
@@ -135,6 +209,24 @@ complete_config (ToolTraining               *self,
   return FALSE;
 }
 
+/* What the classes are called goes into the configuration, and with it into every folder of the model. */
+static gboolean
+name_classes (ToolTraining  *self,
+              GError       **error)
+{
+  g_auto (GStrv) classes = tool_data_list_classes (self->dataset);
+  ReformerConfig *named;
+
+  if (classes == NULL)
+    return TRUE;
+  named = tool_config_name_classes (self->config, classes, error);
+  if (named == NULL)
+    return FALSE;
+  g_object_unref (self->config);
+  self->config = named;
+  return TRUE;
+}
+
 gboolean
 tool_training_make_config (ToolTraining               *self,
                            const ToolVerb             *verb,
@@ -144,8 +236,11 @@ tool_training_make_config (ToolTraining               *self,
                            GCancellable               *cancellable,
                            GError                    **error)
 {
+  const gboolean fresh = from == NULL;
+
   if (!read_config (self, verb, options, from, cancellable, error))
     return FALSE;
-  self->tokenizer = from != NULL ? tool_find_tokenizer (from, self->config, cancellable, error) : reformer_byte_tokenizer_new ();
-  return self->tokenizer != NULL && complete_config (self, verb, options, properties, from);
+  self->tokenizer = fresh ? NULL : tool_find_tokenizer (from, self->config, cancellable, error);
+  return (fresh || self->tokenizer != NULL) && apply_options (self, verb, properties, from) && open_data (self, verb, options, properties, error) &&
+         choose_labels (self, properties, options->data, error) && complete_config (self, verb, options, properties, fresh) && (!self->new_head || name_classes (self, error));
 }

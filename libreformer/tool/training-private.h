@@ -10,11 +10,6 @@ G_BEGIN_DECLS
 ToolTraining      *tool_training_begin          (const ToolTrainingOptions  *options);
 /* NULL: there is none of that name. The first of them is the default. */
 ReformerOptimizer *tool_training_make_optimizer (const char                 *name);
-/* Opens the text; `fraction` unset: the data set's own. */
-gboolean           tool_training_open_data      (ToolTraining               *self,
-                                                 const char                 *name,
-                                                 const GValue               *fraction,
-                                                 GError                    **error);
 /* The device, the model and the trainer. */
 gboolean           tool_training_make_model     (ToolTraining               *self,
                                                  const ToolTrainingOptions  *options,
@@ -28,7 +23,8 @@ json_t            *tool_training_describe_start (ToolTraining               *sel
 
 /* ---- training-config.c ---- */
 
-/* Reads the preset, the file or the model's own configuration, puts the options on top, and completes it. FALSE with an error, or with none after a message. */
+/* Reads the preset, the file or the model's own configuration, puts the options on top, opens the data of its task, and lets what is not given follow from them. FALSE with
+ * an error, or with none after a message. */
 gboolean           tool_training_make_config    (ToolTraining               *self,
                                                  const ToolVerb             *verb,
                                                  const ToolTrainingOptions  *options,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "training-private.h"
 
+#include "data.h"
 #include "model-folder.h"
 
 /* A run that goes on: all options come from its file, all state from its newest checkpoint. */
@@ -23,18 +24,24 @@ load_config (ToolTraining  *self,
 }
 
 static gboolean
-load_data (ToolTraining  *self,
-           GCancellable  *cancellable,
-           GError       **error)
+load_data (ToolTraining    *self,
+           const ToolVerb  *verb,
+           ToolProperties  *properties,
+           GCancellable    *cancellable,
+           GError         **error)
 {
   const char *path;
-  g_auto (GValue) fraction = G_VALUE_INIT;
+  ToolData data = { .head = reformer_config_get_head (self->config), .run = self->run, .fraction = -1 };
 
-  if (!tool_run_get_string (self->run, "data", "path", &path, error) ||
-      !tool_run_get_value (self->run, "data", "held-out-fraction", REFORMER_TYPE_TEXT_DATASET, &fraction, error))
+  if (!tool_run_get_string (self->run, "data", "path", &path, error))
     return FALSE;
   self->tokenizer = tool_find_tokenizer (self->folder, self->config, cancellable, error);
-  return self->tokenizer != NULL && tool_training_open_data (self, path, &fraction, error);
+  if (self->tokenizer == NULL)
+    return FALSE;
+  data.path = path;
+  data.tokenizer = self->tokenizer;
+  self->dataset = tool_data_open (&data, properties, verb, error);
+  return self->dataset != NULL;
 }
 
 static gboolean
@@ -110,7 +117,7 @@ tool_training_resume (const ToolVerb             *verb,
   guint total;
 
   self->run = tool_run_load (self->folder, error);
-  if (self->run == NULL || !load_config (self, cancellable, error) || !load_data (self, cancellable, error) ||
+  if (self->run == NULL || !load_config (self, cancellable, error) || !load_data (self, verb, properties, cancellable, error) ||
       !tool_training_make_model (self, options, limit, error) || !load_settings (self, error))
     return NULL;
   total = reformer_trainer_get_total_steps (self->trainer); /* the checkpoint may be older than the file */

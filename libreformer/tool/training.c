@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "training-private.h"
 
+#include "data.h"
 #include "model-folder.h"
 #include "run-state.h"
 
@@ -45,11 +46,11 @@ tool_training_make_optimizer (const char *name)
 void
 tool_training_add_properties (ToolProperties *properties)
 {
-  static const char *const seed[] = { "seed", NULL }, *const keep[] = { "keep", NULL }, *const held_out[] = { "held-out-fraction", NULL };
+  static const char *const seed[] = { "seed", NULL }, *const keep[] = { "keep", NULL };
 
   tool_properties_add (properties, NULL, NULL, REFORMER_TYPE_MODEL, seed);
   tool_properties_add (properties, NULL, NULL, REFORMER_TYPE_STACK, keep);
-  tool_properties_add (properties, NULL, NULL, REFORMER_TYPE_TEXT_DATASET, held_out);
+  tool_data_add_properties (properties);
   tool_properties_add (properties, "config", "Options of a new model", REFORMER_TYPE_CONFIG, NULL);
   tool_properties_add (properties, "trainer", "Options of training", REFORMER_TYPE_TRAINER, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (optimizers); i++)
@@ -102,21 +103,6 @@ check_folder (ToolTraining  *self,
 }
 
 /* ---- What learns, on what, and how ---- */
-
-gboolean
-tool_training_open_data (ToolTraining  *self,
-                         const char    *name,
-                         const GValue  *fraction,
-                         GError       **error)
-{
-  g_autoptr (GFile) file = g_file_new_for_commandline_arg (name);
-
-  if (G_IS_VALUE (fraction))
-    self->dataset = g_object_new (REFORMER_TYPE_TEXT_DATASET, "file", file, "tokenizer", self->tokenizer, "held-out-fraction", g_value_get_double (fraction), NULL);
-  else
-    self->dataset = g_object_new (REFORMER_TYPE_TEXT_DATASET, "file", file, "tokenizer", self->tokenizer, NULL);
-  return reformer_dataset_count_samples (self->dataset, G_MAXINT, error) >= 0; /* what cannot be read is said before anything is made */
-}
 
 gboolean
 tool_training_make_model (ToolTraining               *self,
@@ -205,21 +191,16 @@ describe_run (ToolTraining               *self,
               GFile                      *from,
               GError                    **error)
 {
-  json_t *root = self->run->root, *data;
-  g_autofree char *identity = reformer_dataset_identify (self->dataset, error), *tokenizer = NULL, *weights = NULL, *path = NULL;
+  json_t *root = self->run->root;
+  g_autofree char *tokenizer = NULL, *weights = NULL;
   const char *optimizer = options->optimizer != NULL ? options->optimizer : optimizers[0].name;
   ReformerStack *stack = reformer_model_get_stack (self->model);
 
-  if (identity == NULL)
+  if (!tool_data_describe (self->dataset, self->run, error))
     return FALSE;
-  path = g_file_get_parse_name (reformer_text_dataset_get_file (REFORMER_TEXT_DATASET (self->dataset)));
   tokenizer = reformer_tokenizer_identify (self->tokenizer, NULL);
   weights = from != NULL ? g_file_get_parse_name (from) : NULL;
   json_object_set_new (root, "starts", json_pack ("[o]", tool_training_describe_start (self, options)));
-  data = tool_property_save (G_OBJECT (self->dataset));
-  json_object_set_new (data, "path", tool_json_string (path));
-  json_object_set_new (data, "identity", tool_json_string (identity));
-  json_object_set_new (root, "data", data);
   json_object_set_new (root, "tokenizer", tool_json_string (tokenizer));
   json_object_set_new (root, "weights", weights != NULL ? tool_json_string (weights) : json_null ()); /* what it began with; null: drawn */
   json_object_set_new (root, "seed", save_one (G_OBJECT (self->model), "seed"));
@@ -269,6 +250,16 @@ find_weights (ToolTraining               *self,
   return FALSE;
 }
 
+/* A model that learns something else than it did begins with all but its head. */
+static gboolean
+load_weights (ToolTraining  *self,
+              GFile         *from,
+              GCancellable  *cancellable,
+              GError       **error)
+{
+  return self->new_head ? reformer_model_load_body (self->model, from, cancellable, error) : reformer_model_load_weights (self->model, from, cancellable, error);
+}
+
 ToolTraining *
 tool_training_new (const ToolVerb             *verb,
                    const ToolTrainingOptions  *options,
@@ -281,19 +272,18 @@ tool_training_new (const ToolVerb             *verb,
   g_autoptr (ReformerOptimizer) sample = tool_training_make_optimizer (optimizer);
   g_autoptr (ToolTraining) self = tool_training_begin (options);
   g_autoptr (GFile) from = NULL;
-  g_auto (GValue) fraction = G_VALUE_INIT;
 
   if (sample == NULL)
     {
       tool_usage (verb, "--optimizer is \"%s\", adamw, sgd or adafactor is wanted", optimizer);
       return NULL;
     }
-  if (!tool_properties_check_used (properties, verb, "optimizer", G_OBJECT (sample), optimizer) || !tool_properties_read (properties, verb, "held-out-fraction", &fraction))
+  if (!tool_properties_check_used (properties, verb, "optimizer", G_OBJECT (sample), optimizer))
     return NULL;
   if (!check_folder (self, error) || !find_weights (self, verb, options, &from) || !tool_training_make_config (self, verb, options, properties, from, cancellable, error) ||
-      !tool_training_open_data (self, options->data, &fraction, error) || !tool_training_make_model (self, options, limit, error) ||
+      !tool_training_make_model (self, options, limit, error) ||
       !make_training (self, verb, options, properties) || !reformer_model_prepare (self->model, error) || /* what it draws is the seed's */
-      (from != NULL && !reformer_model_load_weights (self->model, from, cancellable, error)))
+      (from != NULL && !load_weights (self, from, cancellable, error)))
     return NULL;
   self->run = tool_run_new (self->folder);
   return describe_run (self, options, from, error) ? g_steal_pointer (&self) : NULL;

@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   char     *model; /* the folder of the run */
-  char     *data, *preset, *config, *from, *optimizer, *length, *steps, *device, *limit;
+  char     *data, *task, *preset, *config, *from, *optimizer, *length, *steps, *device, *limit;
   gboolean  resume, json, quiet;
   char    **command; /* argv, for the file of the run */
 } ToolTrainingOptions;
@@ -27,6 +27,7 @@ typedef struct
   ReformerDataset   *dataset;
   ReformerTrainer   *trainer;
   ToolRun           *run;
+  gboolean           new_head; /* of what it begins with only the body is taken */
 } ToolTraining;
 
 /* Adds the options of Config, Trainer, optimizers and so on. */

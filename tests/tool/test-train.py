@@ -23,7 +23,7 @@ def test_pipe():
     assert len(set(lines)) == len(lines), lines
     assert steps[-1] and steps[-1].group(1) == steps[-1].group(2) == '60', lines
     assert float(steps[-1].group(3)) < float(steps[0].group(3)) - 1, lines
-    held_out = [line for line in lines if re.fullmatch(r'step \d+  held out: \d\.\d{3} bits/byte, perplexity [\d.]+(, the best so far)?', line)]
+    held_out = [line for line in lines if re.fullmatch(r'step \d+  held out: \d\.\d{3} bits/byte, perplexity [\d.]+, accuracy 0\.\d{3}(, the best so far)?', line)]
     assert len(held_out) == 3 and held_out[0].startswith('step 20 '), lines
     assert b'\r' not in result.err and b'\x1b' not in result.err, result
     out = result.out.decode()

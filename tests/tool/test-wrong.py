@@ -81,7 +81,7 @@ LINES = [
     (['train', 'new', *DATA, '--from', 'model', '--attn-layers', 'lsh,local', '--length', '64'], 1, ['model.safetensors does not fit the configuration']),
     (['train', 'new', *DATA, '--from', 'model', '--length', '100000'], 1, ['sequence-length: 100000 tokens', 'has positions for 65536']),
     (['train', 'new', *DATA, *TINY, '--vocab-size', '200'], 1, ['258 ids', 'vocab_size is 200']),
-    (['train', 'new', *DATA, *TINY, '--head', 'classification', '--no-is-decoder'], 1, ['0 bytes of labels; wanted 4']),
+    (['train', 'new', *DATA, *TINY, '--head', 'classification'], 1, ['book.txt: line 1', 'tab']),
     (['train', 'new', *DATA, *TINY, '--device', 'abacus'], 1, ['"abacus"']),
     (['train', 'new', *DATA, '--memory-limit', '64K'], 1, ['limit is 65536']),
     # train: folders
