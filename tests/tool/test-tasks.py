@@ -46,12 +46,12 @@ def learn(name, task, data, *arguments, steps=8):
 
 
 def test_classification():
-    result, line = learn('moods', 'classification', 'moods.csv', steps=40)
+    result, line = learn('moods', 'classification', 'moods.csv', steps=120)
     assert METRICS & set(line) == {'accuracy', 'macro_f1', 'matthews'}, line
     assert line['accuracy'] == 1 and line['macro_f1'] == 1 and line['matthews'] == 1 and line['targets'] == line['samples'] == 9, line
     text = result.err.decode()
-    assert re.search(r'^step 40/40  loss \d\.\d{3}  ', text, re.M), text
-    assert re.search(r'^step 40  held out: loss \d\.\d{4}, accuracy 1.000, macro F1 1.000, Matthews 1.000, the best so far$', text, re.M), text
+    assert re.search(r'^step 120/120  loss \d\.\d{3}  ', text, re.M), text
+    assert re.search(r'^step 120  held out: loss \d\.\d{4}, accuracy 1.000, macro F1 1.000, Matthews 1.000, the best so far$', text, re.M), text
     assert b'reformer generate' not in result.out and b'reformer evaluate moods --data FILE' in result.out, result
     config = load('moods', 'config.json')
     assert config['architectures'] == ['ReformerForSequenceClassification'] and config['is_decoder'] is False, config
@@ -78,7 +78,7 @@ def test_evaluate():
 def test_info():
     text = fine('info', 'moods').out.decode()
     assert re.search(r'^head +classification \(ReformerForSequenceClassification\)$', text, re.M) and re.search(r'^labels +3: cross, glad, sad$', text, re.M), text
-    assert re.search(r'^direction +both ways$', text, re.M) and re.search(r'^  best +loss \d\.\d{4} held out, at step 40$', text, re.M), text
+    assert re.search(r'^direction +both ways$', text, re.M) and re.search(r'^  best +loss \d\.\d{4} held out, at step 120$', text, re.M), text
     seen = fine('info', 'moods', '--json').json()
     assert seen['head'] == 'classification' and seen['run']['best']['bits'] is None and seen['config']['id2label']['2'] == 'sad', seen
     assert seen['run']['options']['data']['labels'] == 'class', seen['run']['options']
@@ -86,8 +86,8 @@ def test_info():
 
 def test_resume():
     """It goes on with the same data set, and learns on from its weights."""
-    seen = fine('train', 'moods', '--resume', '--steps', '42', '--json', '--quiet').json()
-    assert seen['task'] == 'classification' and seen['steps'] == 42 and seen['first_step'] == 40 and seen['bits'] is None, seen
+    seen = fine('train', 'moods', '--resume', '--steps', '122', '--json', '--quiet').json()
+    assert seen['task'] == 'classification' and seen['steps'] == 122 and seen['first_step'] == 120 and seen['bits'] is None, seen
     seen = fine('train', 'tuned', '--from', 'moods', '--data', 'more.csv', '--length', '32', '--steps', '2', '--json', '--quiet').json()
     assert seen['task'] == 'classification' and load('tuned', 'config.json')['id2label']['1'] == 'glad', seen
 
@@ -139,7 +139,7 @@ def test_masked_language():
     assert b'bits/byte' in result.err and load('masked', 'config.json')['architectures'] == ['ReformerForMaskedLM']
     assert load('masked', 'reformer-run.json')['masking']['fraction'] == '0.3'
     seen = fine('evaluate', 'masked', '--json').json()
-    assert seen['loss'] == line['loss'] and seen['targets'] == line['targets'] and 'bits_per_byte' not in seen, (seen, line)
+    assert math.isclose(seen['loss'], line['loss'], rel_tol=1e-9) and seen['targets'] == line['targets'] and 'bits_per_byte' not in seen, (seen, line)
 
 
 def test_language():
@@ -167,7 +167,7 @@ LINES = [
     (['train', 'new', '--data', 'book.txt', '--label-columns', 'mood'], 2, ['--label-columns is no option of language']),
     (['train', 'new', '--data', 'book.txt', '--mask-fraction', '0.1'], 2, ['--mask-fraction is no option of language']),
     (['train', 'new', '--task', 'masked-language', '--data', 'book.txt', '--mask-fraction', '2'], 2, ['--mask-fraction is "2"', 'a number above 0, up to 1']),
-    (['train', 'new', '--task', 'classification', '--data', 'moods.csv', '--format', 'xml'], 2, ['--format is "xml"', 'auto, lines, csv or fasta']),
+    (['train', 'new', '--task', 'classification', '--data', 'moods.csv', '--format', 'xml'], 2, ['--format is "xml"', 'auto, lines, csv, fasta or folder']),
     (['train', 'new', '--task', 'classification', '--data', 'nowhere.csv'], 1, ['nowhere.csv', 'No such file']),
     (['train', 'new', '--task', 'classification', '--data', 'moods.csv', '--label-columns', 'colour'], 1, ['moods.csv', 'colour']),
     (['train', 'new', '--task', 'classification', '--data', 'same.csv'], 1, ['same.csv: there is only one class', '2 or more']),
