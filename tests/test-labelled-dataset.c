@@ -382,7 +382,7 @@ test_any_bytes (Data         *data,
   g_autoptr (GRand) draw = g_rand_new_with_seed (3);
   guint read = 0, refused = 0;
 
-  for (int round = 0; round < 1500; round++)
+  for (int round = 0; round < 400; round++)
     {
       const Right *right = rights + g_rand_int_range (draw, 0, G_N_ELEMENTS (rights));
       g_autoptr (GString) text = g_string_new (right->content);
@@ -419,8 +419,8 @@ test_any_bytes (Data         *data,
       if (n < 0)
         assert_says (&error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_INVALID, data->path, NULL);
     }
-  g_assert_cmpuint (read, >, 300);
-  g_assert_cmpuint (refused, >, 300);
+  g_assert_cmpuint (read, >, 80);
+  g_assert_cmpuint (refused, >, 80);
 }
 
 static void

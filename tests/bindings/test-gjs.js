@@ -295,7 +295,7 @@ run('gjs', {
         invalid(['vocab_size', '-5'], {vocabSize: -5});
     },
     'head'() {
-        throws(['head', 'spans'], () => new Reformer.Model({device, config: config({head: Head.SPANS})}).prepare());
+        throws(['is_decoder', 'masked'], () => new Reformer.Model({device, config: config({head: Head.MASKED_LANGUAGE})}).prepare());
         throws(['head', 'loss'], () => new Reformer.Model({device, config: config({head: Head.NONE})}).compute_loss(ids, null, ids));
     },
     'null'() {
