@@ -65,16 +65,16 @@ def mib(n):
 
 
 def memory_table(folder, arguments):
-    lines = ["| layers | " + " | ".join("%s: planned MiB | process MiB | s a step" % keep for keep in KEEPS) + " |", "|---|" + "---|" * 9]
+    titles = ["planned MiB"] if arguments.no_runs else ["planned MiB", "process MiB", "s a step"]
+    lines = ["| layers | " + " | ".join("%s: %s" % (keep, " | ".join(titles)) for keep in KEEPS) + " |", "|---|" + "---|" * (len(KEEPS) * len(titles))]
     for layers in arguments.layers:
         config, cells = make_config(layers), []
         for keep in KEEPS:
             planned = plan(config, keep, LENGTH).get_total()
-            if arguments.no_runs or planned > arguments.most * (1 << 30):
-                cells += [mib(planned), "-", "-"]
-                continue
-            seen = bench(folder, config, keep)
-            cells += [mib(planned), mib(seen["process_peak_bytes"]), "%.2f" % seen["least_seconds"]]
+            cells += [mib(planned), "-", "-"][:len(titles)]
+            if not arguments.no_runs and planned <= arguments.most * (1 << 30):
+                seen = bench(folder, config, keep)
+                cells[-2:] = [mib(seen["process_peak_bytes"]), "%.2f" % seen["least_seconds"]]
         lines.append("| %d | %s |" % (layers, " | ".join(cells)))
         print(lines[-1], file=sys.stderr, flush=True)
     return lines
