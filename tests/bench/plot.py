@@ -41,15 +41,16 @@ def draw(run, path):
                 speeds += found.values()
                 panel.plot(sorted(found), [found[length] for length in sorted(found)], style, marker="o", markersize=3, color=color, label=name)
         panel.set(title=title, xlabel="tokens in the sequence", ylabel="tokens/s", xscale="log", yscale="log")
-        panel.xaxis.set_major_locator(FixedLocator(sorted(lengths)[::2] if len(lengths) > 7 else sorted(lengths)))
+        panel.xaxis.set_major_locator(FixedLocator(sorted(lengths)[::-2] if len(lengths) > 7 else sorted(lengths)))
         panel.xaxis.set_minor_locator(NullLocator())
         ticks = [digit * 10 ** power for power in range(1, 7) for digit in (1, 2, 5)]
         panel.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if min(speeds) / 2 < tick < max(speeds) * 2]))
         panel.yaxis.set_minor_locator(NullLocator())
         for axis in (panel.xaxis, panel.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: format(int(value), ",d")))
+        panel.set_ylim(bottom=min(speeds) / 3)  # room for the legend
         panel.grid(True, color="#deddda", linewidth=0.6)
-        panel.legend(fontsize=8, frameon=False)
+        panel.legend(fontsize=8, frameon=False, loc="lower left", ncols=2)
     figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
 
 
