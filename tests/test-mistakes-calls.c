@@ -14,6 +14,7 @@
 
 #include <libreformer/compute/reformer-device-list.h>
 #include <libreformer/data/reformer-byte-tokenizer.h>
+#include <libreformer/data/reformer-labelled-dataset.h>
 #include <libreformer/data/reformer-text-dataset.h>
 #include <libreformer/generation/reformer-generator.h>
 #include <libreformer/generation/reformer-session.h>
@@ -209,6 +210,7 @@ test_datasets (void)
                               is_empty = REFORMER_DATASET (reformer_text_dataset_new (empty, bytes)), is_far = REFORMER_DATASET (reformer_text_dataset_new (far, bytes)),
                               good = REFORMER_DATASET (reformer_text_dataset_new (right, bytes)), mute = REFORMER_DATASET (reformer_text_dataset_new (right, blank_tokenizer)),
                               blank = g_object_new (test_blank_dataset_get_type (), NULL);
+  g_autoptr (ReformerLabelledDataset) no_labels = g_object_new (REFORMER_TYPE_LABELLED_DATASET, NULL);
   g_autoptr (ReformerSample) sample = NULL;
   g_autoptr (GBytes) five = g_bytes_new_static ("\1\0\0\0\2", 5), eight = g_bytes_new_static ("\1\0\0\0\2\0\0\0", 8), three = g_bytes_new_static ("abc", 3);
   g_autoptr (TestSamples) own = test_samples_new (4, 8, 40);
@@ -227,7 +229,10 @@ test_datasets (void)
   MISUSE (reformer_dataset_read_sample (good, -1, 8, &error) == NULL, FILES (INVALID), "sample -1", "the first is 0");
   MISUSE (reformer_dataset_read_sample (good, 1000, 8, &error) == NULL, FILES (INVALID), "right.txt", "sample 1000", "the last one of length 8 is 5");
   MISUSE (reformer_dataset_read_sample (good, 0, -8, &error) == NULL, FILES (INVALID), "length of samples is -8", "at least 1");
+  MISUSE (reformer_dataset_read_sample_of_epoch (good, 1000, 8, 2, &error) == NULL, FILES (INVALID), "right.txt", "sample 1000", "the last one of length 8 is 5");
   MISUSE (reformer_dataset_identify (no_such, &error) == NULL, FILES (NOT_FOUND), "missing.txt", "No such file");
+  MISUSE (reformer_labelled_dataset_list_classes (no_labels, &error) == NULL, FILES (INVALID), "LabelledDataset has no file", "property file is wanted");
+  MISUSE (reformer_labelled_dataset_count_labels (no_labels, &error) < 0, FILES (INVALID), "LabelledDataset has no file", "property file is wanted");
   MISUSE (reformer_dataset_get_held_out (blank, &error) == NULL, FILES (INVALID), "TestBlankDataset holds nothing out");
 
   /* samples that do not go together */
