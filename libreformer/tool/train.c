@@ -389,7 +389,7 @@ const ToolVerb tool_verb_train = {
   "with the columns text and label, or FASTA with labels in the headers (.fa, .fasta); each\n"
   "also packed by gzip. --help-data and --help-masking have their options.\n"
   "\n"
-  "Examples:\n"
+  "Example:\n"
   "  reformer train book --data book.txt --steps 500 --learning-rate 3e-3 --warmup-steps 30\n"
   "  reformer train moods --task classification --data moods.csv --label-columns mood",
   run,
