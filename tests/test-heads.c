@@ -362,10 +362,11 @@ test_masked_tokens (gconstpointer data)
 static void
 test_repeats (gconstpointer data)
 {
-  static const ReformerKeep keeps[] = { REFORMER_KEEP_EVERYTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_NOTHING, REFORMER_KEEP_NOTHING };
-  static const gsize pieces[] = { 0, 0, 0, 1024 };
+  static const ReformerKeep keeps[] = { REFORMER_KEEP_EVERYTHING, REFORMER_KEEP_NOTHING, REFORMER_KEEP_NOTHING };
+  static const gsize pieces[] = { 0, 0, 1024 };
   const ReformerHead head = *(const ReformerHead *) data;
-  g_autoptr (GArray) first = NULL;
+  const gboolean of_sequences = head == REFORMER_HEAD_CLASSIFICATION || head == REFORMER_HEAD_REGRESSION || head == REFORMER_HEAD_MULTI_LABEL;
+  g_autoptr (GArray) first = NULL, rebuilt = NULL;
   double first_loss = 0, most = 0;
 
   for (guint i = 0; i < G_N_ELEMENTS (keeps); i++)
@@ -377,7 +378,7 @@ test_repeats (gconstpointer data)
 
       reformer_stack_set_keep (reformer_model_get_stack (model), keeps[i]);
       model->piece = pieces[i];
-      batch_init (&batch, model, 20, LENGTH, FALSE, 0);
+      batch_init (&batch, model, of_sequences || !reformer_device_is_wide (device) ? 3 : 17, LENGTH, FALSE, 0); /* 17: more than a piece; long where kernels are simt */
       loss = gradients (model, &batch);
       values = test_gradients (model);
       if (i == 0)
@@ -394,15 +395,9 @@ test_repeats (gconstpointer data)
         worst = fmax (worst, fabs ((double) g_array_index (first, float, k) - (double) g_array_index (values, float, k)));
       g_assert_cmpfloat (worst, <=, 1e-5 * most);
       if (pieces[i] > 0)
-        {
-          g_autoptr (ReformerModel) whole = new_model (head, "local,lsh", 0.2);
-          g_autoptr (GArray) wanted = NULL;
-
-          reformer_stack_set_keep (reformer_model_get_stack (whole), keeps[i]);
-          gradients (whole, &batch);
-          wanted = test_gradients (whole);
-          g_assert_true (same_bits (wanted, values));
-        }
+        g_assert_true (same_bits (rebuilt, values));
+      else
+        rebuilt = g_steal_pointer (&values);
     }
 }
 
