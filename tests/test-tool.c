@@ -248,7 +248,7 @@ test_help (void)
   for (guint i = 0; i < G_N_ELEMENTS (verbs); i++)
     {
       g_auto (Result) result = run (verbs[i], "--help");
-      g_autofree char *example = g_strdup_printf ("%s:\n  reformer %s", g_str_equal (verbs[i], "train") ? "Examples" : "Example", verbs[i]);
+      g_autofree char *example = g_strdup_printf ("Example:\n  reformer %s", verbs[i]);
 
       assert_says (&help, verbs[i]);
       assert_fine (&result);
