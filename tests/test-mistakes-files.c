@@ -170,7 +170,8 @@ test_foreign (void)
     { "{\"model_type\": \"reformer\", \"is_decoder\": true, \"hidden_act\": \"prelu\"}", reformer_model_error_quark, REFORMER_MODEL_ERROR_UNSUPPORTED, "hidden_act is \"prelu\"", "parameters of its own", "" },
     { "{\"model_type\": \"reformer\", \"is_decoder\": true, \"hidden_act\": \"two\\nlines\"}", reformer_model_error_quark, REFORMER_MODEL_ERROR_INVALID_CONFIG, "hidden_act is \"two", "is wanted", "" },
     { "{\"model_type\": \"reformer\", \"is_decoder\": true, \"attn_layers\": [\"local\", \"nonlocal\"]}", reformer_model_error_quark, REFORMER_MODEL_ERROR_INVALID_CONFIG, "attn_layers[1] is \"nonlocal\"", "", "" },
-    { "{\"model_type\": \"reformer\", \"architectures\": [\"ReformerForMaskedLM\"]}", reformer_model_error_quark, REFORMER_MODEL_ERROR_UNSUPPORTED, "head is masked-language", "language", "" },
+    { "{\"model_type\": \"reformer\", \"is_decoder\": true, \"architectures\": [\"ReformerForMaskedLM\"]}", reformer_model_error_quark, REFORMER_MODEL_ERROR_INVALID_CONFIG,
+      "is_decoder is true", "false is wanted for a masked language head", "" },
     { "{\"model_type\": \"reformer\", \"architectures\": [\"BertModel\"]}", reformer_model_error_quark, REFORMER_MODEL_ERROR_UNSUPPORTED, "BertModel", "", "" },
   };
 
