@@ -54,7 +54,7 @@ run pocl-wide-8 "--suite models" OCL_ICD_VENDORS=$pocl REFORMER_VECTOR_WIDTH=8
 run pocl-small-wide "--suite tiny" OCL_ICD_VENDORS=$pocl REFORMER_LIMITS=local=65536,group=64,allocation=67108864
 run pocl-small-simt "--suite tiny" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt REFORMER_LIMITS=local=16384,group=64,allocation=67108864
 if [ -d "$intel" ]; then
-  run intel-wide "--suite device --suite wide" OCL_ICD_VENDORS=$intel
+  run intel-wide "--suite device --suite runtimes" OCL_ICD_VENDORS=$intel
 else
   skip intel-wide "Intel's runtime could not be installed"
 fi

@@ -207,7 +207,7 @@ main (int    argc,
     {
       g_autofree char *outputs = g_strdup_printf ("/golden/%s/outputs", names[i]), *gradients = g_strdup_printf ("/golden/%s/gradients", names[i]);
 
-      if (test_device_slow (device) && !g_str_equal (names[i], "short") && !g_str_equal (names[i], "lsh"))
+      if (test_device_slow (device) && !g_str_equal (names[i], "lsh"))
         continue;
       g_test_add_data_func (outputs, names[i], test_outputs);
       g_test_add_data_func (gradients, names[i], test_gradients_of);
