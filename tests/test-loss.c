@@ -201,7 +201,7 @@ test_weights (void)
   g_autofree float *logits = g_new (float, COUNT * CLASSES), *weights = g_new (float, 3 + CLASSES);
   gint32 labels[COUNT];
   g_autoptr (ReformerTensor) ls = NULL, ws = NULL;
-  g_autofree float *plain[2] = { NULL, NULL }, *weighted[2] = { NULL, NULL };
+  float *plain[2] = { NULL, NULL }, *weighted[2] = { NULL, NULL }; /* losses, logits' gradients */
 
   test_fill (logits, COUNT * CLASSES, 4);
   for (int i = 0; i < 3 + CLASSES; i++)
@@ -228,6 +228,11 @@ test_weights (void)
       g_assert_cmpfloat (weighted[0][r], ==, w * plain[0][r]);
       for (int c = 0; c < CLASSES; c++)
         g_assert_cmpfloat_with_epsilon (weighted[1][r * CLASSES + c], w * plain[1][r * CLASSES + c], 1e-7f);
+    }
+  for (int i = 0; i < 2; i++)
+    {
+      g_free (plain[i]);
+      g_free (weighted[i]);
     }
 }
 
