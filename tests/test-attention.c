@@ -60,7 +60,7 @@ static const Case cases[] = {
   { "lsh-64-128",           1, 192, 1, 128,   64, 1, 0, TRUE,  TRUE,  2, TRUE,  TRUE,  0 },
   { "lsh-64-32",            1, 192, 3,  32,   64, 1, 0, TRUE,  FALSE, 1, TRUE,  FALSE, 0 },
   { "lsh-64-line",          1, 256, 1,  64,   64, 1, 0, FALSE, TRUE,  2, TRUE,  FALSE, 0 },
-  { "lsh-64-33",            1, 128, 1,  33,   64, 1, 0, TRUE,  FALSE, 2, TRUE,  TRUE,  0 },
+  { "lsh-64-7",             1, 128, 1,   7,   64, 1, 0, TRUE,  FALSE, 2, TRUE,  TRUE,  0 },
   { "lsh-64-one",           2,  64, 1,  64,   64, 1, 0, TRUE,  TRUE,  3, TRUE,  TRUE,  0.1 },
   { "lsh-100",              1, 200, 1,  64,  100, 1, 0, TRUE,  TRUE,  2, TRUE,  TRUE,  0 },
   { "lsh-256",              1, 512, 1, 128,  256, 1, 0, TRUE,  TRUE,  2, TRUE,  FALSE, 0 },

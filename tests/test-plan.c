@@ -60,7 +60,7 @@ static const Case cases[] = {
   { "local,lsh", TRUE, E, 1, 2500, .piece = 1024 },
   /* sizes */
   { "local,lsh", TRUE, E, 1, 64, .head_size = 8 },
-  { "local,lsh", TRUE, I, 2, 64, .head_size = 24, .heads = 3 },
+  { "local,lsh", TRUE, I, 2, 64, .head_size = 16, .heads = 3 },
   { "local,lsh", TRUE, N, 1, 128, .head_size = 33, .hidden_size = 47 },
   { "lsh,local", TRUE, N, 1, 64, .head_size = 64, .heads = 1 },
   { "lsh", TRUE, N, 2, 64, .vocabulary = 3001 },
@@ -110,7 +110,7 @@ static const Case cases[] = {
   { "lsh", FALSE, N, 2, 64 },
   { "local,lsh", FALSE, I, 3, 64 },
   { "lsh,local", FALSE, N, 1, 1001, .dropout = 0.1 },
-  { "local,lsh", FALSE, N, 2, 4093, .chunk = 16, .head_size = 40 },
+  { "local,lsh", FALSE, N, 2, 4093, .chunk = 16, .head_size = 16 },
   { "lsh", FALSE, N, 1, 5, .vocabulary = 3001 },
   { "local,lsh", FALSE, E, 1, 1, .freeze = "*" },
 };

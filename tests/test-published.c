@@ -221,7 +221,7 @@ check_parameters (ReformerModel   *model,
 {
   g_autoptr (GArray) tensors = list_tensors (wanted, FALSE);
   g_autoptr (GPtrArray) parameters = reformer_model_list_parameters (model);
-  guint place;
+  guint place = 0;
 
   g_assert_cmpuint (reformer_model_get_n_parameters (model), ==, wanted->n_parameters);
   g_assert_cmpuint (parameters->len, ==, tensors->len);
@@ -325,7 +325,7 @@ test_numbers (void)
   for (guint i = 0; i < parameters->len; i++)
     {
       const char *name = reformer_parameter_get_name (parameters->pdata[i]);
-      guint place;
+      guint place = 0;
       /* the bias that was trained */
       const Tensor *tensor = find_tensor (tensors, g_str_equal (name, "lm_head.bias") ? "lm_head.decoder.bias" : name, &place);
       const gsize n = count_elements (tensor);

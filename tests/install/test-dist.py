@@ -41,7 +41,7 @@ def test_dist():
 
         # The short form: the library and the command alone, without optimisation.
         build = os.path.join(folder, 'build')
-        run(['meson', 'setup', build, top, '-Dintrospection=disabled', '-Dtests=false', '-Dexamples=false', '-Dbuildtype=plain'], bare_environment())
+        run(['meson', 'setup', build, top, '-Dintrospection=disabled', '-Dtests=false', '-Dexamples=false'], bare_environment())
         run(['meson', 'compile', '-C', build, '-j', '2'], bare_environment(), timeout=900)
         output = run([os.path.join(build, 'libreformer', 'tool', 'reformer'), '--version'], bare_environment())
         assert 'libreformer-' + output.split()[1] == os.path.basename(top), output
