@@ -7,7 +7,7 @@ G_BEGIN_DECLS
 
 /* Built programs on disk.
  *
- * Place:       $XDG_CACHE_HOME/reformer/kernels/KEY.bin; REFORMER_CACHE names another folder, or is `off`.
+ * Place:       $XDG_CACHE_HOME/reformer/kernels/KEY.bin, none with PoCL, which has a cache of its own; REFORMER_CACHE names another folder, or is `off`.
  * Key:         SHA-256 over format number, sources, options, and the device's name, vendor, driver version, device and platform version.
  * File:        8 bytes "RFMKERN\n", format number (uint32, little endian), 4 zero bytes, length (uint64, little endian), SHA-256 of the binary
  *              (32 bytes), the binary.

@@ -14,7 +14,7 @@
  *
  * Environment variables: `REFORMER_DEVICE` chooses the default device; `REFORMER_KERNELS` = `wide` or `simt` forces a dialect of the
  * kernels, `REFORMER_VECTOR_WIDTH` = 8 or 16 the vectors of the first; `REFORMER_CACHE` = `off` or a folder says where built kernels are kept
- * (else `reformer/kernels` in the user's cache folder); `REFORMER_BUILD_OPTIONS` is added to the options of every build;
+ * (else `reformer/kernels` in the user's cache folder, but with PoCL, which keeps them itself, nowhere); `REFORMER_BUILD_OPTIONS` is added to the options of every build;
  * `REFORMER_CLBLAST` = `off` or `on` keeps CLBlast, where it is built in, from large products or uses it for all of the second dialect;
  * `REFORMER_DEBUG=profile` measures every kernel.
  *
