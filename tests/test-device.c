@@ -517,6 +517,41 @@ test_pool (void)
   g_object_unref (tensor);
   assert_run (&run);
 
+  /* What was in use at once waits to be used again, its pages lent to the system meanwhile. */
+  if (device->shares_memory)
+    {
+      ReformerTensor *tensors[3];
+      gpointer buffers[3];
+
+      for (guint round = 0; round < 2; round++)
+        {
+          for (guint i = 0; i < 3; i++)
+            {
+              tensors[i] = reformer_run_new (&run, REFORMER_DTYPE_FLOAT32, 1, (gint64) 5 << 20);
+              if (round == 0)
+                buffers[i] = reformer_tensor_get_buffer (tensors[i]);
+              else
+                g_assert_true (reformer_tensor_get_buffer (tensors[i]) == buffers[2 - i]);
+              reformer_run_fill (&run, reformer_span (tensors[i]), 0x3f800000 + ((3 * round + i) << 20), 5 << 20); /* 1 + (3 round + i) / 8 */
+            }
+          for (guint i = 0; i < 3; i++)
+            {
+              g_autofree float *seen = test_floats (tensors[i]);
+
+              g_assert_cmpfloat (seen[0], ==, 1.0f + (float) (3 * round + i) / 8);
+              g_assert_cmpfloat (seen[(5 << 20) - 1], ==, seen[0]);
+            }
+          for (guint i = 0; i < 3; i++)
+            g_object_unref (tensors[i]);
+          assert_run (&run);
+          g_assert_true (reformer_device_synchronize (device, NULL));
+          g_assert_cmpuint (device->cached_bytes, >=, 60 << 20);
+          g_assert_true (((ReformerBuffer *) buffers[2 * round])->offered); /* the first one freed */
+          g_assert_false (((ReformerBuffer *) buffers[2 - 2 * round])->offered);
+        }
+    }
+  reformer_device_reset_memory_peak (device);
+
   /* Many sizes: what is kept stays small, whether the device was waited for or not. */
   for (gint64 i = 0; i < 40; i++)
     {

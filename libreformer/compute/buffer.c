@@ -145,6 +145,7 @@ pool_take (ReformerDevice *device,
   if (same->length == 0)
     g_hash_table_remove (device->cached, GSIZE_TO_POINTER (size));
   pool_remove (device, buffer);
+  buffer->offered = FALSE;
   return buffer;
 }
 
@@ -173,6 +174,29 @@ reformer_pool_trim (ReformerDevice *device,
       pool_remove (device, oldest);
       release (oldest);
     }
+}
+
+void
+reformer_pool_offer (ReformerDevice *device)
+{
+  guint64 more = device->cached_bytes;
+
+  for (ReformerBuffer *buffer = device->free_first; buffer != NULL && more > REFORMER_POOL_BYTES; buffer = buffer->next)
+    {
+      more -= MIN (more, buffer->counted);
+      if (buffer->host != NULL && !buffer->offered && buffer->freed_at <= device->n_finished)
+        buffer->offered = madvise (buffer->host, buffer->mapped, MADV_FREE) == 0;
+    }
+}
+
+/* How much may wait beside what is in use. */
+static guint64
+pool_room (ReformerDevice *device)
+{
+  guint64 used, peak;
+
+  reformer_account_get (&device->account, &used, &peak);
+  return REFORMER_POOL_BYTES + (device->shares_memory ? peak - used : 0);
 }
 
 void
@@ -321,8 +345,8 @@ reformer_buffer_new (ReformerDevice  *device,
       self->device = device;
       self->size = size;
 
-      if (device->cached_bytes > REFORMER_POOL_BYTES)
-        reformer_pool_trim (device, REFORMER_POOL_BYTES, TRUE);
+      if (device->cached_bytes > pool_room (device))
+        reformer_pool_trim (device, pool_room (device), TRUE);
       if (used + counted + device->cached_bytes > limit)
         reformer_pool_trim (device, limit - used - counted, TRUE);
 
@@ -386,8 +410,8 @@ reformer_buffer_unref (ReformerBuffer *self)
       if (self->mem != NULL)
         {
           pool_put (device, self);
-          if (device->cached_bytes > REFORMER_POOL_BYTES)
-            reformer_pool_trim (device, REFORMER_POOL_BYTES, FALSE);
+          if (device->cached_bytes > pool_room (device))
+            reformer_pool_trim (device, pool_room (device), FALSE);
         }
       else
         {

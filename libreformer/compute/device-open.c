@@ -165,6 +165,7 @@ reach (ReformerDevice *self,
        guint64         at)
 {
   self->n_finished = MAX (self->n_finished, at);
+  reformer_pool_offer (self);
 }
 
 void
