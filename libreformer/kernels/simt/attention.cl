@@ -283,6 +283,23 @@ attention_key_norms (SPAN (const float, q), SPAN (float, key_norms), int T, int 
   key_norms[t] = 1.0f / (sqrt (sum / HEAD_SIZE + 1e-6f) * sqrt ((float) HEAD_SIZE));
 }
 
+// The queries of a group, and the tiles of keys over which they go.
+#ifdef BAND
+// Those of the window, in places of the queries' remainder, then those of the list. With LISTED all tokens are one chunk.
+#define FIND_QUERIES \
+  const int number = get_group_id (0), in_ring = number / tiles, remainder = in_ring / chunks, own = rest (in_ring, chunks, remainder); \
+  const tile queries = flags & LISTED ? tile_of (order + (size_t) row * listed, -1, number * M, listed, M) \
+                                      : tile_of (order, remainder, own * shape.x + rest (number, tiles, in_ring) * M, (own + 1) * shape.x, M); \
+  const int all = chunks * shape.x, begin = flags & LISTED ? 0 : max (0, queries.place - reach) / N * N; \
+  const int stop = flags & LISTED ? all : min (all, queries.place + queries.count + (flags & CAUSAL ? 0 : reach)), in_band = (stop - begin + N - 1) / N; \
+  const int steps = in_band + (flags & LISTED ? 0 : (listed + N - 1) / N), first_slot = flags & LISTED ? 0 : (own - shape.y) * shape.x
+#else
+#define FIND_QUERIES \
+  const int ring = chunks * shape.w; \
+  const int number = get_group_id (0), in_round = number / tiles, chunk = round * chunks + in_round; \
+  const tile queries = tile_at (order, T, shape, chunk, rest (number, tiles, in_round) * M, M)
+#endif
+
 #ifndef BACKWARD
 
 __kernel GROUP_SIZE void
@@ -301,19 +318,7 @@ attention_forward (SPAN (const float, q), SPAN (const float, k), SPAN (const flo
   const int tx = get_local_id (0), ty = get_local_id (1), me = ty * TX + tx;
   const int head = get_group_id (1), row = get_group_id (2), rows = get_num_groups (2);
   const int tiles = (shape.x + M - 1) / M, chunks = CHUNKS (T, shape);
-#ifdef BAND
-  // Tiles of keys: those of the window, in places of the queries' remainder, then those of the list. With LISTED all tokens are one chunk.
-  const int number = get_group_id (0), in_ring = number / tiles, remainder = in_ring / chunks, own = rest (in_ring, chunks, remainder);
-  const tile queries = flags & LISTED ? tile_of (order + (size_t) row * listed, -1, number * M, listed, M)
-                                      : tile_of (order, remainder, own * shape.x + rest (number, tiles, in_ring) * M, (own + 1) * shape.x, M);
-  const int all = chunks * shape.x, begin = flags & LISTED ? 0 : max (0, queries.place - reach) / N * N;
-  const int stop = flags & LISTED ? all : min (all, queries.place + queries.count + (flags & CAUSAL ? 0 : reach)), in_band = (stop - begin + N - 1) / N;
-  const int steps = in_band + (flags & LISTED ? 0 : (listed + N - 1) / N), first_slot = flags & LISTED ? 0 : (own - shape.y) * shape.x;
-#else
-  const int ring = chunks * shape.w;
-  const int number = get_group_id (0), in_round = number / tiles, chunk = round * chunks + in_round;
-  const tile queries = tile_at (order, T, shape, chunk, rest (number, tiles, in_round) * M, M);
-#endif
+  FIND_QUERIES;
   __local float qs[M * LD], kv[N * LD], weights[M * (N + 1)], partial[M * TX];
   __local int query[M], key[N];
   float m[RM], l[RM], acc[RM][RD];
@@ -521,19 +526,7 @@ attention_backward_queries (SPAN (const float, q), SPAN (const float, k), SPAN (
   const int tx = get_local_id (0), ty = get_local_id (1), me = ty * TX + tx;
   const int head = get_group_id (1), row = get_group_id (2), rows = get_num_groups (2);
   const int tiles = (shape.x + M - 1) / M, chunks = CHUNKS (T, shape);
-#ifdef BAND
-  // Tiles of keys: those of the window, in places of the queries' remainder, then those of the list. With LISTED all tokens are one chunk.
-  const int number = get_group_id (0), in_ring = number / tiles, remainder = in_ring / chunks, own = rest (in_ring, chunks, remainder);
-  const tile queries = flags & LISTED ? tile_of (order + (size_t) row * listed, -1, number * M, listed, M)
-                                      : tile_of (order, remainder, own * shape.x + rest (number, tiles, in_ring) * M, (own + 1) * shape.x, M);
-  const int all = chunks * shape.x, begin = flags & LISTED ? 0 : max (0, queries.place - reach) / N * N;
-  const int stop = flags & LISTED ? all : min (all, queries.place + queries.count + (flags & CAUSAL ? 0 : reach)), in_band = (stop - begin + N - 1) / N;
-  const int steps = in_band + (flags & LISTED ? 0 : (listed + N - 1) / N), first_slot = flags & LISTED ? 0 : (own - shape.y) * shape.x;
-#else
-  const int ring = chunks * shape.w;
-  const int number = get_group_id (0), in_round = number / tiles, chunk = round * chunks + in_round;
-  const tile queries = tile_at (order, T, shape, chunk, rest (number, tiles, in_round) * M, M);
-#endif
+  FIND_QUERIES;
   __local float qs[M * LD], gs[M * LD], ks[N * LD], vs[N * LD], ds[M * (N + 1)];
   __local int query[M], key[N];
   float most[RM], inverse[RM], delta[RM], acc[RM][RD];
