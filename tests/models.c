@@ -31,6 +31,18 @@ test_head_config (ReformerHead  head,
   return config;
 }
 
+void
+test_add_head (const char         *program,
+               const char         *name,
+               GTestDataFunc       function,
+               const ReformerHead *head)
+{
+  g_autoptr (GEnumClass) values = g_type_class_ref (REFORMER_TYPE_HEAD);
+  g_autofree char *path = g_strdup_printf ("/%s/%s/%s", program, g_enum_get_value (values, (int) *head)->value_nick, name);
+
+  g_test_add_data_func (path, head, function);
+}
+
 ReformerTensor *
 test_tokens (ReformerDevice *device,
              int             B,

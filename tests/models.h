@@ -15,6 +15,11 @@ ReformerConfig *test_config        (const char       *kinds);
 /* The same with another head: 3 classes, 2 numbers, 6 labels; bidirectional, with a chunk after, but for a causal language head. */
 ReformerConfig *test_head_config   (ReformerHead      head,
                                     const char       *kinds);
+/* Adds the case /PROGRAM/HEAD/NAME. */
+void            test_add_head      (const char         *program,
+                                    const char         *name,
+                                    GTestDataFunc       function,
+                                    const ReformerHead *head);
 /* [B, T] tokens: deterministic ids from 1 on below the vocabulary. */
 ReformerTensor *test_tokens        (ReformerDevice   *device,
                                     int               B,

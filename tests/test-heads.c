@@ -657,17 +657,6 @@ test_body (void)
   g_rmdir (path);
 }
 
-static void
-add (const char         *name,
-     GTestDataFunc       function,
-     const ReformerHead *head)
-{
-  g_autoptr (GEnumClass) values = g_type_class_ref (REFORMER_TYPE_HEAD);
-  g_autofree char *path = g_strdup_printf ("/heads/%s/%s", g_enum_get_value (values, (int) *head)->value_nick, name);
-
-  g_test_add_data_func (path, head, function);
-}
-
 int
 main (int    argc,
       char **argv)
@@ -678,10 +667,10 @@ main (int    argc,
   device = test_device ();
   for (guint i = 0; i < G_N_ELEMENTS (heads); i++)
     {
-      add ("losses", test_losses, &heads[i]);
-      add ("gradients", test_gradients_of, &heads[i]);
-      add ("masked-tokens-change-no-bit", test_masked_tokens, &heads[i]);
-      add ("repeats", test_repeats, &heads[i]);
+      test_add_head ("heads", "losses", test_losses, &heads[i]);
+      test_add_head ("heads", "gradients", test_gradients_of, &heads[i]);
+      test_add_head ("heads", "masked-tokens-change-no-bit", test_masked_tokens, &heads[i]);
+      test_add_head ("heads", "repeats", test_repeats, &heads[i]);
     }
   g_test_add_func ("/heads/classifier-dropout", test_classifier_dropout);
   g_test_add_func ("/heads/wrong-labels", test_wrong_labels);

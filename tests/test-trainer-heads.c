@@ -287,17 +287,6 @@ test_plan (gconstpointer data)
   g_assert_cmpuint (used, ==, reformer_memory_plan_get_total (plan));
 }
 
-static void
-add (const char         *name,
-     GTestDataFunc       function,
-     const ReformerHead *head)
-{
-  g_autoptr (GEnumClass) values = g_type_class_ref (REFORMER_TYPE_HEAD);
-  g_autofree char *path = g_strdup_printf ("/trainer-heads/%s/%s", g_enum_get_value (values, (int) *head)->value_nick, name);
-
-  g_test_add_data_func (path, head, function);
-}
-
 int
 main (int    argc,
       char **argv)
@@ -308,9 +297,9 @@ main (int    argc,
   device = test_device ();
   for (guint i = 0; i < G_N_ELEMENTS (heads); i++)
     {
-      add ("learns", test_learns, &heads[i]);
-      add ("accumulation", test_accumulation, &heads[i]);
-      add ("plan", test_plan, &heads[i]);
+      test_add_head ("trainer-heads", "learns", test_learns, &heads[i]);
+      test_add_head ("trainer-heads", "accumulation", test_accumulation, &heads[i]);
+      test_add_head ("trainer-heads", "plan", test_plan, &heads[i]);
     }
   g_test_add_func ("/trainer-heads/mistakes", test_mistakes);
   g_test_add_func ("/trainer-heads/no-target", test_no_target);
