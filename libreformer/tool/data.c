@@ -52,7 +52,7 @@ has_labels (const ToolData *data,
             ToolProperties *properties,
             json_t         *saved)
 {
-  return !tool_task_predicts_tokens (data->head) || tool_properties_get_given (properties, "format") != NULL || json_object_get (saved, "labels") != NULL;
+  return data->features > 0 || !tool_task_predicts_tokens (data->head) || tool_properties_get_given (properties, "format") != NULL || json_object_get (saved, "labels") != NULL;
 }
 
 /* The file itself, before anything is hidden. */
@@ -72,6 +72,8 @@ open_file (const ToolData  *data,
       for (guint i = 0; i < G_N_ELEMENTS (labellings); i++)
         if (labellings[i].head == data->head)
           reformer_labelled_dataset_set_labels (REFORMER_LABELLED_DATASET (dataset), labellings[i].labels);
+      if (data->features > 0)
+        g_object_set (dataset, "numbers", TRUE, "features", data->features, NULL);
     }
   else
     {

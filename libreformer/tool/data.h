@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   ReformerHead       head;
+  int                features;  /* numbers of a vector; 0: the model reads ids */
   const char        *path;
   ReformerTokenizer *tokenizer; /* NULL: the data set's own */
   ToolRun           *run;       /* whose settings are where the command line has none; NULL: none */

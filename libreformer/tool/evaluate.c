@@ -127,7 +127,7 @@ open_data (Evaluation      *self,
            GError         **error)
 {
   g_auto (GStrv) classes = self->identity == NULL ? tool_config_list_classes (config) : NULL; /* the run's own data have them */
-  const ToolData data = { .head = reformer_config_get_head (config), .path = self->path, .tokenizer = self->tokenizer, .run = self->run, .classes = classes, .fraction = self->fraction };
+  const ToolData data = { .head = reformer_config_get_head (config), .features = reformer_config_get_input_features (config), .path = self->path, .tokenizer = self->tokenizer, .run = self->run, .classes = classes, .fraction = self->fraction };
 
   self->dataset = tool_data_open (&data, properties, &tool_verb_evaluate, error);
   if (self->dataset == NULL || !check_identity (self, error))
@@ -157,8 +157,7 @@ prepare (Evaluation      *self,
   g_autoptr (ReformerConfig) config = reformer_config_load (folder, cancellable, error);
   g_autoptr (ReformerDevice) device = NULL;
 
-  self->tokenizer = config != NULL ? tool_find_tokenizer (folder, config, cancellable, error) : NULL;
-  if (self->tokenizer == NULL)
+  if (config == NULL || !tool_find_tokenizer (folder, config, &self->tokenizer, cancellable, error))
     return FALSE;
   if (reformer_config_get_head (config) == REFORMER_HEAD_NONE)
     {
@@ -167,11 +166,13 @@ prepare (Evaluation      *self,
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "%s has no head, so that it predicts nothing", name);
       return FALSE;
     }
-  if (!open_data (self, properties, config, error))
+  if (!tool_properties_apply (properties, &tool_verb_evaluate, G_OBJECT (config)) || !open_data (self, properties, config, error))
     return FALSE;
   device = tool_open_device (options->device, limit, error);
-  self->model = device != NULL ? reformer_model_load (device, folder, cancellable, error) : NULL;
-  if (self->model == NULL)
+  if (device == NULL)
+    return FALSE;
+  self->model = reformer_model_new (device, config);
+  if (!reformer_model_load_weights (self->model, folder, cancellable, error))
     return FALSE;
   self->trainer = reformer_trainer_new (self->model, self->dataset);
   tool_fit_length (self->trainer, self->length);
@@ -228,7 +229,7 @@ static int
 run (int    argc,
      char **argv)
 {
-  static const char *const names[] = { "sequence-length", "batch-size", NULL };
+  static const char *const names[] = { "sequence-length", "batch-size", NULL }, *const rounds[] = { "num-hashes-evaluation", NULL };
   g_autoptr (ToolProperties) properties = tool_properties_new ();
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (ReformerDataset) watched = NULL;
@@ -250,6 +251,8 @@ run (int    argc,
   };
 
   tool_properties_add (properties, NULL, NULL, REFORMER_TYPE_TRAINER, names);
+  tool_properties_add (properties, NULL, NULL, REFORMER_TYPE_CONFIG, rounds);
+  tool_properties_set_standard (properties, "num-hashes-evaluation", "the model's");
   tool_data_add_properties (properties);
   tool_properties_set_standard (properties, "sequence-length", "the longest of the run");
   tool_properties_set_standard (properties, "held-out-fraction", "all of it");

@@ -203,7 +203,7 @@ open_generator (const char    *path,
   g_autoptr (GFile) folder = g_file_new_for_commandline_arg (path);
   g_autoptr (ReformerDevice) device = tool_open_device (options->device, limit, error);
   g_autoptr (ReformerModel) model = device != NULL ? reformer_model_load (device, folder, cancellable, error) : NULL;
-  g_autoptr (ReformerTokenizer) tokenizer = model != NULL ? tool_find_tokenizer (folder, reformer_model_get_config (model), cancellable, error) : NULL;
+  g_autoptr (ReformerTokenizer) tokenizer = model != NULL ? tool_need_tokenizer (folder, reformer_model_get_config (model), cancellable, error) : NULL;
 
   return tokenizer != NULL ? reformer_generator_new (model, tokenizer) : NULL;
 }

@@ -59,7 +59,7 @@ look (Look                     *self,
 {
   g_autoptr (GFile) folder = g_file_new_for_commandline_arg (path);
   g_autoptr (ReformerConfig) config = reformer_config_load (folder, NULL, error);
-  g_autoptr (ReformerTokenizer) tokenizer = config != NULL ? tool_find_tokenizer (folder, config, NULL, error) : NULL;
+  g_autoptr (ReformerTokenizer) tokenizer = config != NULL ? tool_need_tokenizer (folder, config, NULL, error) : NULL;
   g_autoptr (ReformerDevice) device = tokenizer != NULL ? tool_open_device (options->device, 0, error) : NULL;
   g_autoptr (ReformerTensor) tokens = device != NULL ? read_tokens (options, tokenizer, config, device, error) : NULL;
 

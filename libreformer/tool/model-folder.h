@@ -11,11 +11,17 @@ G_BEGIN_DECLS
 ReformerDevice    *tool_open_device    (const char      *wanted,
                                         guint64          limit,
                                         GError         **error);
-/* The tokenizer that the folder names; where it names none, bytes, if the vocabulary is theirs. */
-ReformerTokenizer *tool_find_tokenizer (GFile           *folder,
-                                        ReformerConfig  *config,
-                                        GCancellable    *cancellable,
-                                        GError         **error);
+/* The tokenizer that the folder names; where it names none, bytes, if the vocabulary is theirs. NULL for a model whose input is vectors. */
+gboolean           tool_find_tokenizer (GFile              *folder,
+                                        ReformerConfig     *config,
+                                        ReformerTokenizer **tokenizer,
+                                        GCancellable       *cancellable,
+                                        GError            **error);
+/* The same for what is about text: an error for a model whose input is vectors. */
+ReformerTokenizer *tool_need_tokenizer (GFile              *folder,
+                                        ReformerConfig     *config,
+                                        GCancellable       *cancellable,
+                                        GError            **error);
 /* The trainer's sequence length where it is not given: `wanted` (0: its default), or all the positions that the model has, if these are fewer. */
 void               tool_fit_length     (ReformerTrainer *trainer,
                                         int              wanted);

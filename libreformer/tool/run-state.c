@@ -109,7 +109,8 @@ tool_run_state_print (json_t *state)
   g_autofree char *tokens = tool_format_count (json_number_value (json_object_get (state, "tokens")));
   const char *tokenizer = text_of (options, NULL, "tokenizer");
 
-  tool_print_field ("tokenizer", "%s", tokenizer);
+  if (!json_is_null (json_object_get (options, "tokenizer"))) /* the input is vectors */
+    tool_print_field ("tokenizer", "%s", tokenizer);
   tool_print_field ("trained", "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " steps, %s tokens", json_integer_value (json_object_get (state, "step")),
                     json_integer_value (json_object_get (state, "total_steps")), tokens);
   tool_print_field ("  on", "%s", text_of (options, "data", "path"));

@@ -82,7 +82,7 @@ check_sizes (ReformerConfig  *config,
              ToolProperties  *properties,
              GFile           *from)
 {
-  static const char *const sizes[] = { "vocab-size", "hidden-size", "num-attention-heads", "attention-head-size", "feed-forward-size", "axial-pos-shape",
+  static const char *const sizes[] = { "vocab-size", "input-features", "hidden-size", "num-attention-heads", "attention-head-size", "feed-forward-size", "axial-pos-shape",
                                        "axial-pos-embds-dim", "max-position-embeddings" };
   g_autofree char *name = g_file_get_parse_name (from);
 
@@ -142,15 +142,21 @@ open_data (ToolTraining               *self,
            GError                    **error)
 {
   g_auto (GStrv) classes = self->new_head ? NULL : tool_config_list_classes (self->config);
-  const ToolData data = { .head = reformer_config_get_head (self->config), .path = options->data, .tokenizer = self->tokenizer, .classes = classes, .fraction = -1 };
+  const ToolData data = { .head = reformer_config_get_head (self->config), .features = reformer_config_get_input_features (self->config), .path = options->data, .tokenizer = self->tokenizer, .classes = classes, .fraction = -1 };
 
   if (data.head == REFORMER_HEAD_NONE)
     {
       tool_usage (verb, "the model has no head, so that it cannot learn; --task says what it is to learn");
       return FALSE;
     }
+  if (data.features > 0 && tool_task_predicts_tokens (data.head))
+    {
+      tool_usage (verb, "a model of vectors (input_features is %d) has no ids to predict; --task is %s, classification, regression, multi-label, spans, tokens or values is wanted", data.features,
+                  tool_task_get_name (data.head));
+      return FALSE;
+    }
   self->dataset = tool_data_open (&data, properties, verb, error);
-  if (self->dataset != NULL && self->tokenizer == NULL)
+  if (self->dataset != NULL && self->tokenizer == NULL) /* vectors have none */
     g_set_object (&self->tokenizer, reformer_dataset_get_tokenizer (self->dataset));
   return self->dataset != NULL;
 }
@@ -196,7 +202,7 @@ complete_config (ToolTraining               *self,
 
   if (!tool_properties_apply (properties, verb, G_OBJECT (settings)))
     return FALSE;
-  if (fresh && options->config == NULL && tool_properties_get_given (properties, "vocab-size") == NULL)
+  if (fresh && self->tokenizer != NULL && options->config == NULL && tool_properties_get_given (properties, "vocab-size") == NULL)
     reformer_config_set_vocab_size (self->config, reformer_tokenizer_count_ids (self->tokenizer, NULL));
   if (fresh && reformer_config_get_axial_pos_embds (self->config))
     choose_positions (self->config, properties, MAX (reformer_trainer_get_sequence_length (settings), reformer_trainer_get_final_sequence_length (settings)));
@@ -240,7 +246,6 @@ tool_training_make_config (ToolTraining               *self,
 
   if (!read_config (self, verb, options, from, cancellable, error))
     return FALSE;
-  self->tokenizer = fresh ? NULL : tool_find_tokenizer (from, self->config, cancellable, error);
-  return (fresh || self->tokenizer != NULL) && apply_options (self, verb, properties, from) && open_data (self, verb, options, properties, error) &&
+  return (fresh || tool_find_tokenizer (from, self->config, &self->tokenizer, cancellable, error)) && apply_options (self, verb, properties, from) && open_data (self, verb, options, properties, error) &&
          choose_labels (self, properties, options->data, error) && complete_config (self, verb, options, properties, fresh) && (!self->new_head || name_classes (self, error));
 }

@@ -31,12 +31,11 @@ load_data (ToolTraining    *self,
            GError         **error)
 {
   const char *path;
-  ToolData data = { .head = reformer_config_get_head (self->config), .run = self->run, .fraction = -1 };
+  ToolData data = { .head = reformer_config_get_head (self->config), .features = reformer_config_get_input_features (self->config), .run = self->run, .fraction = -1 };
 
   if (!tool_run_get_string (self->run, "data", "path", &path, error))
     return FALSE;
-  self->tokenizer = tool_find_tokenizer (self->folder, self->config, cancellable, error);
-  if (self->tokenizer == NULL)
+  if (!tool_find_tokenizer (self->folder, self->config, &self->tokenizer, cancellable, error))
     return FALSE;
   data.path = path;
   data.tokenizer = self->tokenizer;

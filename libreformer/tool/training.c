@@ -198,10 +198,10 @@ describe_run (ToolTraining               *self,
 
   if (!tool_data_describe (self->dataset, self->run, error))
     return FALSE;
-  tokenizer = reformer_tokenizer_identify (self->tokenizer, NULL);
+  tokenizer = self->tokenizer != NULL ? reformer_tokenizer_identify (self->tokenizer, NULL) : NULL;
   weights = from != NULL ? g_file_get_parse_name (from) : NULL;
   json_object_set_new (root, "starts", json_pack ("[o]", tool_training_describe_start (self, options)));
-  json_object_set_new (root, "tokenizer", tool_json_string (tokenizer));
+  json_object_set_new (root, "tokenizer", tokenizer != NULL ? tool_json_string (tokenizer) : json_null ());
   json_object_set_new (root, "weights", weights != NULL ? tool_json_string (weights) : json_null ()); /* what it began with; null: drawn */
   json_object_set_new (root, "seed", save_one (G_OBJECT (self->model), "seed"));
   json_object_set_new (root, "config", tool_property_save (G_OBJECT (self->config)));

@@ -133,6 +133,38 @@ def test_values():
     assert METRICS & set(line) == {'mean_squared_error', 'mean_absolute_error'} and line['targets'] == 6 * 8, line
 
 
+def test_vectors():
+    """Numbers in place of ids: the model has no tokenizer, and its data follow from the configuration."""
+    draw = random.Random(2)
+    rows = [[round(draw.gauss(0, 1), 3) for _ in range(12)] for _ in range(60)]
+    write('waves.txt', ''.join('%g\t%s\n' % (sum(row[0::2]) / 6, ' '.join(map(str, row))) for row in rows).encode())
+    _, line = learn('waves', 'regression', 'waves.txt', '--input-features', '2')
+    assert METRICS & set(line) == {'mean_squared_error', 'mean_absolute_error'} and line['targets'] == 6, line
+    assert load('waves', 'config.json')['input_features'] == 2 and load('waves', 'reformer-run.json')['tokenizer'] is None
+    assert load('waves', 'reformer-run.json')['data']['features'] == '2'
+    seen = fine('evaluate', 'waves', '--json').json()
+    assert math.isclose(seen['loss'], line['loss'], rel_tol=1e-6) and seen['samples'] == 6, (seen, line)
+    assert fine('evaluate', 'waves', '--data', 'waves.txt', '--json').json()['samples'] == 60
+    text = fine('info', 'waves').out.decode()
+    assert re.search(r'^input +vectors of 2$', text, re.M) and 'tokenizer' not in text, text
+    assert fine('train', 'waves', '--resume', '--steps', '10', '--json', '--quiet').json()['first_step'] == 8
+    assert fine('train', 'tides', '--from', 'waves', '--data', 'waves.txt', '--length', '32', '--steps', '1', '--json', '--quiet').json()['task'] == 'regression'
+    write('odd.txt', b'1\t1 2 3\n')
+    message(run('evaluate', 'waves', '--data', 'odd.txt'), 'odd.txt', 'line 1', '3')
+    message(run('evaluate', 'waves', '--data', 'counts.csv', '--label-columns', 'as'), 'counts.csv', 'line 2')
+    message(run('train', 'tides-2', '--from', 'waves', '--data', 'waves.txt', '--input-features', '1'), '--input-features is 1', 'have 2')
+    message(run('train', 'tides-2', '--input-features', '1', '--data', 'waves.txt', *QUICK), 'input_features is 1', '--task is language', 'regression')
+    message(run('generate', 'waves', '--prompt', 'a'), 'waves reads vectors of 2 numbers, no text')
+    message(run('info', 'waves', '--attention', '--text', 'book.txt'), 'waves reads vectors of 2 numbers, no text')
+
+
+def test_rounds():
+    """LSH layers hash as often in an evaluation as it asks for."""
+    losses = [fine('evaluate', 'moods', '--data', 'more.csv', '--num-hashes-evaluation', str(n), '--json').json()['loss'] for n in (-1, 1, 4)]
+    assert losses[0] == fine('evaluate', 'moods', '--data', 'more.csv', '--json').json()['loss'] and losses[1] != losses[2], losses
+    message(run('evaluate', 'moods', '--num-hashes-evaluation', '0'), 'num_hashes_evaluation is 0')
+
+
 def test_masked_language():
     result, line = learn('masked', 'masked-language', 'book.txt', '--mask-fraction', '0.3')
     assert METRICS & set(line) == {'bits', 'perplexity', 'accuracy'} and 0.2 < line['targets'] / (32 * line['samples']) < 0.4, line
