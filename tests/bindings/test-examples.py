@@ -37,6 +37,7 @@ LANGUAGES = {
 # The arguments, in a folder that has text.txt and bytes.txt (all below 38), and what the output must look like.
 CASES = {
     'train-text': (['text.txt', '20', '%s'], r'step 20: [23456]\.\d{4} bits per byte\nheld-out text: [23456]\.\d{4} bits per byte\n'),
+    'forecast': (['20'], r'mean squared error \d\.\d{6}\nthe next day:( -?\d\.\d{3}){24}\n'),
     'generate': (['c', 'The licence ', '20'], r'The licence [^\0]{15,}\n'),
     'load-checkpoint': ([os.path.join(TESTS, 'golden', 'mixed'), 'bytes.txt'], r'28712 parameters, 60 tokens\nloss [3456]\.\d{6}, \d\.\d{6} bits per byte\n'),
     'one-layer': (['256'], r'output [1-9]\.\d{9}\ngradient of the input 0\.0\d{8}\n(gradient of [a-z_.]+ \d+\.\d{9}\n){5}'),
