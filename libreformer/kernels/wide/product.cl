@@ -318,6 +318,15 @@ product_rows (SPAN (const float, x), SPAN (const float, packed), SPAN (const flo
 #endif
               put.to = y + (size_t) i * ldy + j;
               put.bias = bias + j;
+#ifdef HAVE_PREFETCH
+              // what the sums are added to is there when they are
+              if (put.keep)
+                for (int r = 0; r < rows; r++)
+                  {
+                    FETCH (put.to + (size_t) r * ldy);
+                    FETCH (put.to + (size_t) r * ldy + VW);
+                  }
+#endif
               TILES (rows_tile_, a, b, kc, rows, columns, &put)
             }
         }
