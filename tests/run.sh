@@ -46,7 +46,9 @@ oclgrind=$top/build/oclgrind
 
 . tests/one-run.sh
 
-run pocl-wide "--suite host --suite device --suite wide --suite api --suite faults" OCL_ICD_VENDORS=$pocl
+run pocl-wide "--suite host --suite device" OCL_ICD_VENDORS=$pocl
+# hundreds of processes with the same few kernels: binaries of them are worth their time here
+run pocl-programs "--suite wide --suite api --suite faults" OCL_ICD_VENDORS=$pocl REFORMER_CACHE="$top/build/cache/kernels"
 run install "--suite install --suite newcomer" OCL_ICD_VENDORS=$pocl
 run speed "--suite speed" OCL_ICD_VENDORS=$pocl
 run pocl-simt "--suite device" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt
@@ -55,14 +57,16 @@ run pocl-small-wide "--suite tiny" OCL_ICD_VENDORS=$pocl REFORMER_LIMITS=local=6
 run pocl-small-simt "--suite tiny" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt REFORMER_LIMITS=local=16384,group=64,allocation=67108864
 if [ -d "$intel" ]; then
   run intel-wide "--suite device --suite runtimes" OCL_ICD_VENDORS=$intel
+  run intel-simt "--suite tiny" OCL_ICD_VENDORS=$intel REFORMER_KERNELS=simt
 else
   skip intel-wide "Intel's runtime could not be installed"
 fi
 if [ -f $rusticl ]; then
-  run rusticl "--suite models" OCL_ICD_VENDORS=$rusticl RUSTICL_ENABLE=llvmpipe
+  run rusticl "--suite models --suite tiny" OCL_ICD_VENDORS=$rusticl RUSTICL_ENABLE=llvmpipe
 else
   skip rusticl "mesa-opencl-icd has no rusticl here"
 fi
+# oclgrind interprets on one core; what the sanitizers need is built beside it
 for dialect in wide simt; do
   if [ -f "$oclgrind/oclgrind.icd" ]; then
     log=$top/build/results/oclgrind-$dialect.log
@@ -72,7 +76,7 @@ for dialect in wide simt; do
   else
     skip oclgrind-$dialect "oclgrind could not be installed"
   fi
-done
+done &
 . tests/sanitize.sh
 if [ $full = yes ]; then
   sh tests/full.sh || echo "tests/full.sh" >> build/results/failed

@@ -12,7 +12,10 @@ if [ ! -f build/sanitized/build.ninja ]; then
   meson setup build/sanitized -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dintrospection=disabled -Dvapi=disabled -Ddocs=disabled \
     -Dexamples=false -Dtests=true -Dtool=true > build/results/sanitized-build.txt 2>&1
 fi
-if meson compile -C build/sanitized >> build/results/sanitized-build.txt 2>&1; then
+meson compile -C build/sanitized >> build/results/sanitized-build.txt 2>&1
+built=$?
+wait # for what tests/run.sh began
+if [ $built -eq 0 ]; then
   chosen=
   for test in $(meson test -C build/sanitized --list --suite host --suite device --suite wide 2>/dev/null | sed -n 's,^.* / ,,p'); do
     case " $left_out $compiling " in
