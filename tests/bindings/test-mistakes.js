@@ -227,6 +227,14 @@ run('gjs-mistakes', {
         });
     },
 
+    'final'() {
+        const named = ['is derived from Reformer.Config, which is final', 'Reformer.Layer, ', ' or Reformer.Schedule'];
+        throws(['Mine ', ...named], () => GObject.registerClass(class Mine extends Reformer.Config {}));
+        throws(named, () => GObject.registerClass({GTypeName: 'MyConfig'}, class extends Reformer.Config {}));
+        for (const each of [Reformer.LayerNorm, Reformer.TextDataset, Reformer.Tensor])
+            check(throws(['Mine is derived from', 'which is final'], () => GObject.registerClass(class Mine extends each {})) instanceof TypeError, 'a TypeError');
+    },
+
     'nothing-lost'() {
         check(model.compute_loss(ids, null, ids) === loss, 'the same loss');
     },

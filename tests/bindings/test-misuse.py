@@ -4,6 +4,8 @@
 G_DEBUG=fatal-criticals ends the process where a mistake is only a critical message, and a warning is a failure.
 """
 
+import os
+import re
 import tempfile
 import warnings
 
@@ -73,7 +75,15 @@ def test_values():
     sample = Reformer.Sample(tokens=[1, 2])
     sample.tokens = numpy.array([1, 2])
     raises(AttributeError, ['tokens of Sample', 'constructor'], setattr, sample, 'tokens', [2, 1])
-    raises(RuntimeError, ['could not create', 'ReformerConfig'], type, 'Mine', (Reformer.Config,), {})
+
+
+def test_final():
+    with open(os.environ['REFORMER_GIR'], encoding='utf-8') as file:
+        classes = re.findall(r'<class name="(\w+)"([^>]*)>', file.read())
+    final = [name for name, more in classes if 'final="1"' in more]
+    assert len(final) > 30 and {name for name, _ in classes} - set(final) == {'Attention', 'Dataset', 'Layer', 'Optimizer', 'Schedule', 'Tokenizer'}, final
+    for name in final:
+        raises(TypeError, ['Mine is derived from Reformer.%s, which is final' % name, 'Reformer.Layer, ', ' or Reformer.Schedule'], type, 'Mine', (getattr(Reformer, name),), {})
 
 
 class Anything(Reformer.Dataset):

@@ -8,11 +8,11 @@ const {Gio, GLib, GObject} = imports.gi; // eslint-disable-line no-unused-vars
 
 let Reformer;
 
-// Those with properties; a class stands behind the one that it is derived from.
-const CLASSES = [
-    'Config', 'Dataset', 'TextDataset', 'LabelledDataset', 'MaskedDataset', 'Device', 'Generator', 'Inspection', 'Layer', 'Attention', 'LocalAttention', 'LshAttention', 'WindowAttention',
-    'AxialPosition', 'Embedding', 'FeedForward',
-    'LayerNorm', 'Linear', 'PositionTable', 'Stack', 'Model', 'Optimizer', 'Adafactor', 'AdamW', 'Sgd', 'Parameter', 'Sample', 'Schedule', 'Session', 'Tape', 'Trainer',
+// The classes that cannot be derived.
+const FINAL = [
+    'Adafactor', 'AdamW', 'AlphabetTokenizer', 'AxialPosition', 'ByteTokenizer', 'Config', 'Device', 'DeviceList', 'Embedding', 'Evaluation', 'FeedForward', 'FullAttention', 'Generator',
+    'Inspection', 'LabelledDataset', 'LayerNorm', 'Linear', 'LocalAttention', 'LshAttention', 'MaskedDataset', 'MemoryPlan', 'Model', 'Parameter', 'Piece', 'PositionTable', 'Sample',
+    'SentencePieceTokenizer', 'Session', 'Sgd', 'Stack', 'Tape', 'Tensor', 'TextDataset', 'Trainer', 'TrainingRecord', 'WindowAttention',
 ];
 
 // ---- Tensors ----
@@ -442,13 +442,13 @@ const isBytes = value => value instanceof GLib.Bytes || value instanceof Uint8Ar
 // What they must return; null says in C that there is nothing.
 const WRITTEN = {
     Layer: {forward: [isTensor, 'a tensor'], backward: [isTensor, 'a tensor']},
-    Tokenizer: {
-        encode: [isBytes, 'bytes'], decode: [isBytes, 'bytes'], count_ids: [Number.isSafeInteger, 'an integer'], identify: [value => typeof value === 'string', 'a string'],
-    },
     Dataset: {
         count_samples: [Number.isSafeInteger, 'an integer'], read_sample: [value => value instanceof Reformer.Sample, 'a sample'],
         read_sample_of_epoch: [value => value instanceof Reformer.Sample, 'a sample'],
         get_held_out: [value => value instanceof Reformer.Dataset, 'a data set'], identify: [value => typeof value === 'string', 'a string'],
+    },
+    Tokenizer: {
+        encode: [isBytes, 'bytes'], decode: [isBytes, 'bytes'], count_ids: [Number.isSafeInteger, 'an integer'], identify: [value => typeof value === 'string', 'a string'],
     },
     Optimizer: {update: [value => typeof value === 'boolean', 'true or false']},
     Schedule: {compute_factor: [isNumber, 'a number']},
@@ -489,6 +489,14 @@ function checkSubclasses(class_, functions) {
     };
 }
 
+// GObject would end the program.
+function refuseSubclasses(name) {
+    const wanted = Object.keys(WRITTEN).map(each => `Reformer.${each}`).join(', ').replace(/, ([^,]*)$/, ' or $1');
+    Reformer[name]._classInit = function (klass) {
+        throw new TypeError(`${klass.name || 'a class'} is derived from Reformer.${name}, which is final; wanted ${wanted}`);
+    };
+}
+
 const PAIRS = {
     Generator: ['generate', 'next_piece'],
     Trainer: ['train', 'evaluate'],
@@ -511,10 +519,12 @@ function _init() {
         return typedArray(this, 'toInt32Array', 'int32');
     };
 
-    for (const name of CLASSES)
+    // a class stands behind the one that it is derived from
+    for (const name of [...Object.keys(WRITTEN), 'Attention', ...FINAL])
         checkClass(Reformer[name]);
     for (const [name, functions] of Object.entries(WRITTEN))
         checkSubclasses(Reformer[name], functions);
+    FINAL.forEach(refuseSubclasses);
     for (const [name, functions] of Object.entries(PAIRS))
         functions.forEach(function_ => Gio._promisify(Reformer[name].prototype, `${function_}_async`, `${function_}_finish`));
     for (const [name, functions] of Object.entries(TAKEN))

@@ -5,7 +5,7 @@ import functools
 import operator
 import os
 
-from gi.repository import Gio, GLib
+from gi.repository import Gio, GLib, GObject
 
 from .arguments import for_tape
 from .arrays import Reformer, as_bytes, as_elements
@@ -148,3 +148,25 @@ _wrap_subclasses(Reformer.Dataset, _of_files, {
 })
 _wrap_subclasses(Reformer.Optimizer, _of_trainers, {'do_update': _finish_update})
 _wrap_subclasses(Reformer.Schedule, _of_trainers, {'do_compute_factor': _finish_factor})
+
+
+# ---- Classes that cannot be derived ----
+
+
+_DERIVABLE = (Reformer.Layer, Reformer.Dataset, Reformer.Tokenizer, Reformer.Optimizer, Reformer.Schedule)
+
+
+def _refuse_subclasses(base):
+    """PyGObject would warn, and not say what is wanted."""
+    names = ['Reformer.%s' % cls.__name__ for cls in _DERIVABLE]
+
+    def init_subclass(cls, **kwargs):
+        raise TypeError('%s is derived from Reformer.%s, which is final; wanted %s or %s' % (cls.__name__, base.__name__, ', '.join(names[:-1]), names[-1]))
+
+    base.__init_subclass__ = classmethod(init_subclass)
+
+
+for _name in dir(Reformer):
+    _class = None if _name.startswith('_') else getattr(Reformer, _name)
+    if isinstance(_class, type) and issubclass(_class, GObject.Object) and _class not in (*_DERIVABLE, Reformer.Attention):
+        _refuse_subclasses(_class)
