@@ -166,6 +166,14 @@ def kind_of(parameter):
     return {None: None, 'Tensor': 'tensor'}.get(name, name if array is None else name + 's')
 
 
+def given_to(function):
+    """The parameters that a script gives: not the lengths of lists."""
+    found = function.find(CORE + 'parameters')
+    parameters = found.findall(CORE + 'parameter') if found is not None else []
+    lengths = {int(each.get('length')) for each in function.iter(CORE + 'array') if each.get('length')}
+    return [each for i, each in enumerate(parameters) if i not in lengths and each.get('direction') != 'out' and each.get('name') != 'user_data']
+
+
 def test_taken_by_javascript():
     """GJS makes a number of everything: the override has to know every function that takes one, with its parameters in order."""
     heads = re.search(r"^const HEADS = '(.*)';", override, re.M).group(1)
@@ -175,20 +183,43 @@ def test_taken_by_javascript():
     for class_ in find('class'):
         checked = {'set_' + each.get('name').replace('-', '_') for each in class_.findall(CORE + 'property') if each.find(CORE + "type[@name='GLib.Variant']") is None}
         for function in [*class_.findall(CORE + 'method'), *class_.findall(CORE + 'constructor')]:
-            found = function.find(CORE + 'parameters')
-            parameters = found.findall(CORE + 'parameter') if found is not None else []
-            lengths = {int(each.get('length')) for each in function.iter(CORE + 'array') if each.get('length')}
-            given = [each for i, each in enumerate(parameters) if i not in lengths and each.get('direction') != 'out' and each.get('name') != 'user_data']
+            given = given_to(function)
             name = function.get('name')
             if name in checked or not any(map(kind_of, given)):
                 continue
             seen.add((class_.get('name'), name))
             wanted = ', '.join(each.get('name') + (':' + kind_of(each) if kind_of(each) else '') for each in given)
-            if taken.get((class_.get('name'), name)) != wanted:
+            if re.sub(':(count|positive)', ':integer', taken.get((class_.get('name'), name), '')) != wanted:
                 wrong.append("%s: {%s: '%s'}" % (class_.get('name'), name, wanted))
     assert len(seen) > 30
     none('functions that Reformer.js does not know', wrong)
     none('functions that only Reformer.js knows', ['%s.%s' % each for each in set(taken) - seen])
+
+
+def test_guarded_numbers():
+    """An integer of which C only looks with g_return_if_fail() whether it is large enough: both overrides say so with an exception."""
+    guards = {}
+    for folder, _, files in os.walk(sources):
+        for name in files:
+            if name.endswith('.c'):
+                with open(os.path.join(folder, name), encoding='utf-8') as file:
+                    for function, body in re.findall(r'^(reformer_\w+) \((.*?)^\}', file.read(), re.M | re.S):
+                        guards.setdefault(function, set()).update(re.findall(r'g_return_(?:val_)?if_fail \([^;]*?\b(\w+) (?:[<>]=?|[!=]=) -?\d', body))
+    with open(os.path.join(sources, '..', 'bindings', 'python', 'gi', 'overrides', 'Reformer', 'calls.py'), encoding='utf-8') as file:
+        table = re.search(r'^_LEAST = \{\n(.*?)^\}', file.read(), re.M | re.S).group(1)
+    python = {(name, parameter) for name, parameters in re.findall(r"'([\w.]+)': \{(.*?)\}", table) for parameter in re.findall(r"'(\w+)': \d", parameters)}
+    javascript = {('%s.%s' % (class_, name), parameter) for class_, functions in re.findall(r'^    (\w+): \{(.*?)\},?$', override, re.S | re.M)
+                  for name, text in re.findall(r"(\w+): '([^']*)'", functions) for parameter in re.findall(r'(\w+):(?:count|positive)', text)}
+    wanted = set()
+    for class_ in find('class'):
+        setters = {'set_' + each.get('name').replace('-', '_') for each in class_.findall(CORE + 'property')}
+        for function in [*class_.findall(CORE + 'method'), *class_.findall(CORE + 'constructor'), *class_.findall(CORE + 'function')]:
+            if function.get('name') not in setters:
+                wanted |= {('%s.%s' % (class_.get('name'), function.get('name')), each.get('name')) for each in given_to(function)
+                           if kind_of(each) == 'integer' and each.get('name') in guards.get(function.get(C + 'identifier'), ())}
+    assert wanted
+    assert python == wanted, python ^ wanted
+    assert javascript == wanted, javascript ^ wanted
 
 
 if __name__ == '__main__':

@@ -122,6 +122,20 @@ run('gjs-mistakes', {
         throws(['77', 'dtype'], () => Tensor.new(device, 77, [1]));
     },
 
+    'range-of-arguments'() {
+        const count = length => new Reformer.Config().count_operations(length, false, Reformer.Keep.AUTO);
+        for (const [words, attempt] of [
+            [['length of count_operations() of Config: -1', 'at least 0'], () => count(-1)],
+            [['features of new_from_values() of Sample: -1', 'at least 1'], () => Reformer.Sample.new_from_values(new Uint8Array(4), -1, null, null)],
+            [['features of new_from_values() of Sample: 0', 'at least 1'], () => Reformer.Sample.new_from_values(new Uint8Array(4), 0, null, null)],
+            [['in_features of new() of Linear: 0', 'at least 1'], () => Reformer.Linear.new(device, 0, 2, true)],
+            [['num_attention_heads of new() of LshAttention: -3', 'at least 1'], () => Reformer.LshAttention.new(device, 8, -3, 4)],
+            [['size of new() of LayerNorm: 2147483648', '2147483647'], () => Reformer.LayerNorm.new(device, 2 ** 31)],
+        ])
+            check(throws(words, attempt) instanceof RangeError, words[0]);
+        check(count(0) === 0 && count(4n) > 0, 'what fits');
+    },
+
     'lists'() {
         throws(['attnLayers of Config', "'local'", 'array of strings'], () => new Reformer.Config({attnLayers: 'local'}));
         throws(['attnLayers of Config', '3', 'index 1', 'string'], () => new Reformer.Config({attnLayers: ['lsh', 3]}));

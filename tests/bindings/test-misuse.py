@@ -36,6 +36,15 @@ def test_arguments():
     raises(TypeError, ['ids has 1.5 at index 1'], Reformer.Sample.new_from_ids, [1, 1.5])
     raises(TypeError, ['ids has', '0.5', 'index 0'], Reformer.ByteTokenizer().decode_text, numpy.array([0.5], 'f4'))
     raises(TypeError, ['shape has 2.5 at index 0'], Reformer.Tensor.from_array([1, 2]).reshape, [2.5])
+    count = Reformer.Config().count_operations
+    for length in -1, numpy.int32(-1):
+        raises(ValueError, ['Config.count_operations', 'length is -1, not at least 0'], count, length, False, Reformer.Keep.AUTO)
+    raises(ValueError, ['length is -2'], count, keep=Reformer.Keep.AUTO, gradients=True, length=-2)
+    raises(ValueError, ['features is -1, not at least 1'], Reformer.Sample.new_from_values, b'1234', -1)
+    raises(ValueError, ['in_features is 0, not at least 1'], Reformer.Linear.new, device, 0, 2, True)
+    raises(ValueError, ['num_attention_heads is -3, not at least 1'], Reformer.LshAttention.new, device, 8, -3, 4)
+    raises(ValueError, ['size is 2147483648, not at most 2147483647'], Reformer.LayerNorm.new, device, 2**31)
+    assert count(0, False, Reformer.Keep.AUTO) == 0 and count(4, False, Reformer.Keep.AUTO) > 0
     assert one.train(1) and one.n_steps == 1  # what may be left out
     raises(TypeError, ["Model.save('folder', None)", 'file', 'Gio.File', 'str'], model.save, 'folder', None)
     raises(TypeError, ['labels'], model.compute_loss, [[1]], None)

@@ -353,12 +353,15 @@ const KINDS = {
     boolean: [value => typeof value === 'boolean', 'true or false', show],
 };
 
+// Integers that C takes from a number on; less would be a critical message.
+const LEAST = {count: 0, positive: 1};
+
 // The parameters of functions that take such; what is without a kind is looked at by GJS, or by set_x() of a property.
 const HEADS = 'device, hidden_size:integer, num_attention_heads:integer, attention_head_size:integer';
 const TAKEN = {
     AxialPosition: {new: 'device, shape:integers, dims:integers'},
     Config: {
-        choose_axial_shape: 'length:integer, axes:integer', count_operations: 'length:integer, gradients:boolean, keep', set_axial_pos_shape: 'axial_pos_shape:integers',
+        choose_axial_shape: 'length:integer, axes:integer', count_operations: 'length:count, gradients:boolean, keep', set_axial_pos_shape: 'axial_pos_shape:integers',
         set_axial_pos_embds_dim: 'axial_pos_embds_dim:integers', set_num_buckets: 'num_buckets:integers', set_class_weights: 'class_weights:numbers',
         set_window_attn_dilation: 'window_attn_dilation:integers', set_window_attn_global_tokens: 'window_attn_global_tokens:integers',
     },
@@ -384,7 +387,7 @@ const TAKEN = {
     Optimizer: {get_state: 'parameter, name, shape:integers', update: 'parameter, step:integer, learning_rate:number, scale:number'},
     Parameter: {new: 'device, name, shape:integers', fill: 'value:number', fill_normal: 'deviation:number, seed:integer'},
     PositionTable: {new: 'device, max_length:integer, hidden_size:integer'},
-    Sample: {new_from_ids: 'ids:integers', new_from_values: 'values, features:integer, mask, labels'},
+    Sample: {new_from_ids: 'ids:integers', new_from_values: 'values, features:positive, mask, labels'},
     Schedule: {compute_factor: 'step:integer, total_steps:integer'},
     Session: {feed: 'tokens:tensor, cancellable'},
     Stack: {get_name: 'position:integer', insert: 'position:integer, name, branch', remove: 'position:integer'},
@@ -414,21 +417,30 @@ function checkKind(what, kind, value) {
         checkList(what, kind.slice(0, -1), value);
         return;
     }
-    const [fits, wanted, describe] = KINDS[kind];
+    const least = LEAST[kind];
+    const [fits, wanted, describe] = KINDS[least === undefined ? kind : 'integer'];
     if (!fits(value))
         throw new TypeError(`${what}: ${describe(value)}; wanted ${wanted}`);
+    if (value < least)
+        throw new RangeError(`${what}: ${value}; wanted at least ${least}`);
 }
 
 function checkArguments(class_, name, text) {
     const holder = name.startsWith('new') ? class_ : class_.prototype;
     const native = holder[name];
     const parameters = text.split(', ').map(parameter => parameter.split(':'));
+    // what a constructor takes is put into properties, whose limits GObject only warns of
+    const limits = parameters.map(([parameter, kind]) => name === 'new' && kind === 'integer' ? GObject.Object.find_property.call(class_, parameter.replace(/_/g, '-')) : null);
     holder[name] = function (...args) {
         // no function is made here: what it saw of the call would outlive it until a later collection
         for (let i = 0; i < args.length && i < parameters.length; i++) {
             const [parameter, kind] = parameters[i];
-            if (kind !== undefined)
-                checkKind(`${parameter} of ${name}() of ${classOf(holder === class_ ? class_.prototype : this)}`, kind, args[i]);
+            if (kind === undefined)
+                continue;
+            const what = `${parameter} of ${name}() of ${classOf(holder === class_ ? class_.prototype : this)}`;
+            checkKind(what, kind, args[i]);
+            if (limits[i])
+                checkInteger(what, limits[i], args[i]);
         }
         return native.apply(this, args);
     };

@@ -5,15 +5,10 @@ import contextlib
 
 from gi.repository import GLib
 
-from gi.module import get_introspection_module
+from .calls import RangeError, Reformer
 
-Reformer = get_introspection_module('Reformer')
 DType = Reformer.DType
 Tensor = Reformer.Tensor
-
-
-class RangeError(ValueError, OverflowError):
-    """A number does not fit the type that it is to have."""
 
 
 # ---- Tensors from arrays ----

@@ -10,8 +10,24 @@ from gi.repository import GObject
 
 Reformer = get_introspection_module('Reformer')
 
+# From where on C takes an integer; less would be a critical message.
+_LEAST = {
+    'Config.count_operations': {'length': 0},
+    'Sample.new_from_values': {'features': 1},
+}
+
 # What an override of the function takes as well.
 _ALSO = {'Reformer.Tensor': 'Reformer.Tensor or array', 'GLib.Bytes': 'GLib.Bytes or bytes'}
+
+
+class RangeError(ValueError, OverflowError):
+    """A number does not fit what it is to be."""
+
+
+def _limits_of(cls, info):
+    """What a constructor takes is put into properties, whose limits GObject only warns of."""
+    pspecs = GObject.list_properties(cls) if info.__name__ == 'new' else []
+    return {pspec.name.replace('-', '_'): (pspec.minimum, pspec.maximum) for pspec in pspecs if hasattr(pspec, 'minimum')}
 
 
 class _Signature:
@@ -26,6 +42,7 @@ class _Signature:
         self.names = [parameter[0].strip('*') for parameter in parameters]
         self.whole = [(place, each[0]) for place, each in enumerate(parameters) if each[1] == 'int']
         self.lists = [(place, each[0]) for place, each in enumerate(parameters) if each[1] == 'list']
+        self.limits = {name: (least, None) for name, least in _LEAST.get(self.name, {}).items()} or (_limits_of(cls, info) if self.whole else {})
         self.nullable = {each[0] for each in parameters if each[2]}
         self.needed = max([place + 1 for place, each in enumerate(parameters) if not each[2]], default=0)
 
@@ -64,6 +81,9 @@ def _check_integers(signature, args, kwargs):
         value = args[place] if place < len(args) else kwargs.get(name)
         if _is_fraction(value):
             raise TypeError('%s is %r, not an integer' % (name, value))
+        low, high = signature.limits.get(name, (None, None))
+        if hasattr(value, '__index__') and (low is not None and value < low or high is not None and value > high):
+            raise RangeError('%s is %d, %s' % (name, value, 'not at least %d' % low if value < low else 'not at most %d' % high))
     for place, name in signature.lists:
         value = args[place] if place < len(args) else kwargs.get(name)
         if hasattr(value, '__len__'):
@@ -80,7 +100,7 @@ def _call(function, signature, args, kwargs):
         if getattr(e, 'explained', False):
             raise
         mistake = signature.find_mistake(args, kwargs) or e
-        error = (OverflowError if isinstance(e, OverflowError) else TypeError)(
+        error = (RangeError if isinstance(e, OverflowError) else TypeError)(
             ' '.join(('%s(%s): %s; wanted %s' % (signature.name, _show(args[signature.own:], kwargs), mistake, signature.text)).split()))
         error.explained = True
         raise error from None

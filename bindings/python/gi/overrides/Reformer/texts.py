@@ -46,8 +46,6 @@ def _new_sample_from_values(values, features=None, mask=None, labels=None):
         if shape is None or len(shape) != 2:
             raise TypeError('values: %s; wanted an array [T, features], or features beside' % ('shape %s' % list(shape) if shape is not None else type(values).__name__))
         features = shape[1]
-    if features < 1:
-        raise ValueError('features: %r; wanted at least 1' % (features,))
     return _sample_new_from_values(as_elements(values, 'values', DType.FLOAT32), features, as_elements(mask, 'mask', DType.UINT8), as_labels(labels, 'labels'))
 
 
