@@ -32,6 +32,11 @@ const Counting = GObject.registerClass(class Counting extends Reformer.Dataset {
         return Reformer.Sample.new_from_ids(Array.from({length}, (_, i) => (index + i) % 32));
     }
 
+    vfunc_read_sample_of_epoch(index, length) {
+        enter('read_sample_of_epoch');
+        return this.read_sample(index, length);
+    }
+
     vfunc_get_held_out() {
         enter('get_held_out');
         return new Counting();
@@ -179,7 +184,7 @@ const SCENES = {
     generating: () => new Generating(),
 };
 const FUNCTIONS = [
-    ...['count_samples', 'read_sample', 'update', 'compute_factor', 'forward', 'backward'].map(name => ['training', name]),
+    ...['count_samples', 'read_sample', 'read_sample_of_epoch', 'update', 'compute_factor', 'forward', 'backward'].map(name => ['training', name]),
     ...['encode', 'count_ids'].map(name => ['text', name]),
     ...['folder', 'textInFolder'].map(name => [name, 'identify']),
     ...['get_held_out', 'count_samples', 'read_sample', 'forward'].map(name => ['evaluating', name]),
