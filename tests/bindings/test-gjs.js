@@ -158,6 +158,10 @@ run('gjs', {
             [new Reformer.Schedule(), /^\[Reformer.Schedule: 0 steps of warm-up, down to 0\]$/], [new Reformer.ByteTokenizer(), /^\[Reformer.ByteTokenizer: 258 ids\]$/],
             [new Reformer.SentencePieceTokenizer(), /^\[Reformer.SentencePieceTokenizer: without a model\]$/], [pieces(), /^\[Reformer.SentencePieceTokenizer: 160 ids\]$/],
             [new Reformer.TextDataset({file: Gio.File.new_for_path('/a')}), /^\[Reformer.TextDataset: \/a\]$/],
+            [new Reformer.MaskedDataset({dataset: new Numbers()}), /^\[Reformer.MaskedDataset: 0.15 of \[.*Numbers.*\]\]$/], [new Reformer.MaskedDataset(), /: 0.15 of no data set\]$/],
+            [new Reformer.AlphabetTokenizer({alphabet: 'ACGT'}), /^\[Reformer.AlphabetTokenizer: ACGT\]$/], [new Reformer.Inspection({model}), /^\[Reformer.Inspection: has not run\]$/],
+            [new Reformer.Tape({device}), /^\[Reformer.Tape: 0 tensors, on /], [new Reformer.Tape(), /^\[Reformer.Tape: 0 tensors, on none\]$/],
+            [new Reformer.DeviceList(), new RegExp(`^\\[Reformer.DeviceList: .*${[...new Reformer.DeviceList()][0].name.replace(/[^\w]/g, '.')}`)],
         ])
             check(wanted.test(`${thing}`), `${thing} is not ${wanted}`);
     },

@@ -223,6 +223,9 @@ def test_texts():
         assert repr(thing) == wanted or not wanted.endswith('>') and repr(thing).startswith(wanted), repr(thing) + ' is not ' + wanted
     model.freeze('*')
     assert repr(model.get_parameters()[52]) == '<Reformer.Parameter lm_head.bias [40], frozen>'
+    inspection = Reformer.Inspection(model=model)
+    inspection.run([[1, 2]])
+    assert repr(inspection) == '<Reformer.Inspection of 4 layers>', repr(inspection)
 
 
 def test_documented():

@@ -266,7 +266,10 @@ def test_prints():
                           (Reformer.Session(), 'Session 0 tokens'), (Reformer.AdamW(learning_rate=0.5), 'AdamW learning_rate=0.5'), (Reformer.Sgd(), 'Sgd'),
                           (Reformer.Schedule(decay='linear'), 'Schedule decay=Reformer.Decay.LINEAR'), (Reformer.ByteTokenizer(), 'ByteTokenizer 258 ids'),
                           (Reformer.SentencePieceTokenizer(), 'SentencePieceTokenizer without a model'),
-                          (Reformer.TextDataset(file=Gio.File.new_for_path('/a/book')), "TextDataset file='/a/book'")]:
+                          (Reformer.TextDataset(file=Gio.File.new_for_path('/a/book')), "TextDataset file='/a/book'"),
+                          (Reformer.Tape(device=device, seed=3), 'Tape on %s, 0 tensors, seed=3' % device.name), (Reformer.Tape(), 'Tape on none, 0 tensors'),
+                          (Reformer.Inspection(), 'Inspection that has not run'),
+                          (Reformer.DeviceList(), 'DeviceList of %d: %s' % (len(Reformer.DeviceList()), ', '.join(each.name for each in Reformer.DeviceList())))]:
         assert repr(thing) == '<Reformer.%s>' % wanted, repr(thing)
 
 

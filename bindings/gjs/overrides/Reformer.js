@@ -313,6 +313,9 @@ const PRINTERS = {
     Model: model => `${model.get_config().get_n_layers()} layers, hidden size ${model.get_config().get_hidden_size()}, on ${model.get_device()?.get_name() ?? 'the default device'}`,
     Layer: layer => [...layer.get_parameters()].map(parameter => `${parameter.get_name()} [${parameter.get_shape().join(', ')}]`).join(', '),
     Stack: stack => Array.from({length: stack.get_n_items()}, (_, i) => stack.get_name(i)).join(', '),
+    Tape: tape => `${tape.get_depth()} tensors, on ${tape.get_device().get_name()}`,
+    Inspection: inspection => inspection.get_n_layers() > 0 ? `${inspection.get_n_layers()} layers` : 'has not run',
+    DeviceList: devices => [...devices].map(device => device.get_name()).join(', '),
     Parameter: parameter => `${parameter.get_name()} [${parameter.get_shape().join(', ')}]${parameter.get_trainable() ? '' : ', frozen'}`,
     TrainingRecord: record => `step ${record.get_step()}: loss ${record.get_loss().toPrecision(4)}, ${record.get_tokens()} tokens${record.get_skipped() ? ', skipped' : ''}`,
     // a metric that does not fit the model's head is NaN
@@ -329,9 +332,11 @@ const PRINTERS = {
     Optimizer: optimizer => `learning rate ${optimizer.get_learning_rate()}`,
     Schedule: schedule => `${schedule.get_warmup_steps()} steps of warm-up, down to ${schedule.get_final_factor()}`,
     ByteTokenizer: tokenizer => `${tokenizer.count_ids()} ids`,
+    AlphabetTokenizer: tokenizer => tokenizer.get_alphabet(),
     SentencePieceTokenizer: printPieces,
     TextDataset: dataset => dataset.get_file()?.get_parse_name() ?? 'no file',
     LabelledDataset: dataset => dataset.get_file()?.get_parse_name() ?? 'no file',
+    MaskedDataset: dataset => `${dataset.get_fraction()} of ${dataset.get_dataset() ?? 'no data set'}`,
 };
 
 function addPrinter(name, print) {

@@ -69,6 +69,18 @@ def _stack(self):
     return '<Reformer.Stack of %d branches, %d streams: %s>' % (len(self), self.get_streams(), ', '.join(self.get_name(i) for i in range(len(self))))
 
 
+def _tape(self):
+    return '<Reformer.Tape %s>' % ', '.join(['on %s' % self.get_device().get_name(), '%d tensors' % self.get_depth(), *_changed(self)])
+
+
+def _inspection(self):
+    return '<Reformer.Inspection %s>' % ('of %d layers' % self.get_n_layers() if self.get_n_layers() > 0 else 'that has not run')
+
+
+def _devices(self):
+    return '<Reformer.DeviceList of %d: %s>' % (len(self), ', '.join(device.get_name() for device in self))
+
+
 def _record(self):
     return '<Reformer.TrainingRecord step %d: loss %.4g, learning rate %.3g, %d tokens%s>' % (
         self.get_step(), self.get_loss(), self.get_learning_rate(), self.get_tokens(), ', skipped' if self.get_skipped() else '')
@@ -127,6 +139,9 @@ Reformer.Parameter.__repr__ = _parameter
 Reformer.Model.__repr__ = _model
 Reformer.Layer.__repr__ = _plain
 Reformer.Stack.__repr__ = _stack
+Reformer.Tape.__repr__ = _tape
+Reformer.Inspection.__repr__ = _inspection
+Reformer.DeviceList.__repr__ = _devices
 Reformer.TrainingRecord.__repr__ = _record
 Reformer.Evaluation.__repr__ = _evaluation
 Reformer.Piece.__repr__ = _piece
