@@ -171,6 +171,37 @@ def test_wrong_results():
     raises(GLib.Error, ['forward of Few', 'TypeError', '3 were given'], Few().forward, [[1.0]], tape)
 
 
+class HalfSchedule(Reformer.Schedule):
+    def do_compute_factor(self, step, total):
+        return super().do_compute_factor(step, total) / 2
+
+
+class QuarterSchedule(HalfSchedule):
+    def do_compute_factor(self, step, total):
+        return super().do_compute_factor(step, total) / 2 + 0 * Reformer.Schedule.do_compute_factor(self, step, total)
+
+
+class NamedByClass(AnyTokenizer):
+    def do_identify(self):
+        return super().do_identify() + '!'
+
+    def do_encode(self, text):
+        return Reformer.Tokenizer.do_encode(self, text)
+
+
+def test_super():
+    """What a base class does, where it does something."""
+    settings = {'warmup_steps': 4, 'decay': 'linear'}
+    whole = Reformer.Schedule(**settings)
+    for step in (1, 5, 9):
+        factor = whole.compute_factor(step, 10)
+        assert factor > 0 and whole.do_compute_factor(step, 10) == factor
+        assert HalfSchedule(**settings).compute_factor(step, 10) == factor / 2
+        assert QuarterSchedule(**settings).compute_factor(step, 10) == factor / 4
+    assert NamedByClass().identify().endswith('NamedByClass!')
+    raises(GLib.Error, ["doesn't implement encode"], NamedByClass().encode_text, 'a')
+
+
 class Letters(AnyTokenizer):
     def do_identify(self):
         raise ValueError('lost')

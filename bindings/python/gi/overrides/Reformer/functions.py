@@ -47,9 +47,22 @@ def _wrap(cls, name, function, finish, error):
     return wrapped
 
 
+class _Inherited:
+    """What the base class itself does, also by super(), for which PyGObject forgets the object."""
+
+    def __init__(self, base, function):
+        self._base, self._function = base, function
+
+    def __get__(self, object, cls=None):
+        function = self._function.__get__(None, self._base)
+        return function if object is None else functools.partial(function, object)
+
+
 def _wrap_subclasses(base, error, functions):
     """Wraps these functions (name: finish) of every class that is derived from `base` in Python."""
     inherited = base.__init_subclass__
+    for name in functions:
+        setattr(base, name, _Inherited(base, base.__dict__[name]))
 
     def init_subclass(cls, **kwargs):
         inherited(**kwargs)
