@@ -234,7 +234,8 @@ test_mistakes (void)
   const gint32 three = 3, numbers[8] = { 0 }, beyond[2] = { 1, 5 }, before[2] = { -1, 2 }, turned[2] = { 3, 1 }, outside[4] = { 0, 1, 2, 7 };
   const gint32 infinite = bits_of (INFINITY);
 
-  refuse (REFORMER_HEAD_MASKED_LANGUAGE, NULL, 0, "sample 7 of TestSamples: it has 0 bytes of labels; wanted 16 (int32, 1 for each of 4 ids)");
+  refuse (REFORMER_HEAD_MASKED_LANGUAGE, NULL, 0, "sample 7 of TestSamples: it has 0 bytes of labels; wanted 16 (int32, 1 for each of 4 ids), as a MaskedDataset before this one makes them");
+  refuse (REFORMER_HEAD_MASKED_LANGUAGE, &three, 1, "sample 7 of TestSamples: it has 4 bytes of labels; wanted 16 (int32, 1 for each of 4 ids)");
   refuse (REFORMER_HEAD_CLASSIFICATION, numbers, 4, "sample 7 of TestSamples: it has 16 bytes of labels; wanted 4 (int32, 1 for the whole of 4 ids)");
   refuse (REFORMER_HEAD_CLASSIFICATION, &three, 1, "sample 7 of TestSamples: labels: 3 at row 0; wanted 0 to 2, or -100 for no target");
   refuse (REFORMER_HEAD_REGRESSION, &infinite, 1, "sample 7 of TestSamples: labels: inf at row 0; wanted a finite number, or NaN for no target");

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include <libreformer/data/reformer-byte-tokenizer.h>
+#include <libreformer/data/reformer-masked-dataset.h>
 #include <libreformer/training/reformer-trainer-error.h>
 
 #define INVALID REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID
@@ -264,6 +265,55 @@ test_evaluation (void)
   assert_trains (trainer);
 }
 
+/* A data set with holes is for a masked language model alone; nothing else may train on it in silence, nor evaluate. */
+static void
+test_holes (void)
+{
+  static const ReformerHead heads[] = { REFORMER_HEAD_LANGUAGE, REFORMER_HEAD_TOKENS, REFORMER_HEAD_VALUES };
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (TestSamples) samples = test_samples_new (3, 32, 40);
+  g_autoptr (ReformerMaskedDataset) holes = reformer_masked_dataset_new (REFORMER_DATASET (samples));
+  g_autoptr (GEnumClass) names = g_type_class_ref (REFORMER_TYPE_HEAD);
+  g_autoptr (ReformerTrainer) causal = new_trainer (NULL), masked = NULL;
+  g_autoptr (ReformerConfig) config = test_head_config (REFORMER_HEAD_MASKED_LANGUAGE, "local");
+  g_autoptr (ReformerModel) model = reformer_model_new (device, config);
+  g_autoptr (ReformerEvaluation) evaluation = NULL;
+  GError *error = NULL;
+
+  reformer_masked_dataset_set_n_ids (holes, 40);
+  for (guint i = 0; i < G_N_ELEMENTS (heads); i++)
+    {
+      g_autoptr (ReformerConfig) other = test_head_config (heads[i], "local");
+      g_autoptr (ReformerModel) wrong = reformer_model_new (device, other);
+      g_autoptr (ReformerTrainer) trainer = reformer_trainer_new (wrong, REFORMER_DATASET (holes));
+      g_autofree char *seen = g_strdup_printf ("head is %s", g_enum_get_value (names, (int) heads[i])->value_nick);
+
+      reformer_trainer_set_sequence_length (trainer, 32);
+      fails (trainer, 1, &error);
+      assert_says (&error, INVALID, "the data set: a MaskedDataset", seen, "wanted masked-language", NULL);
+      g_assert_cmpuint (samples->read->len, ==, 0);
+    }
+  /* as data to evaluate with, given or set */
+  g_assert_null (reformer_trainer_evaluate (causal, REFORMER_DATASET (holes), NULL, &error));
+  assert_says (&error, INVALID, "the evaluation data: a MaskedDataset", "head is language", "wanted masked-language", NULL);
+  g_object_set (causal, "evaluation-interval", 1, "evaluation-dataset", holes, NULL);
+  fails (causal, 2, &error);
+  assert_says (&error, INVALID, "the evaluation data: a MaskedDataset", NULL);
+  g_object_set (causal, "evaluation-interval", 0, NULL);
+  assert_trains (causal);
+
+  masked = reformer_trainer_new (model, REFORMER_DATASET (samples));
+  reformer_trainer_set_sequence_length (masked, 32);
+  fails (masked, 1, &error);
+  assert_says (&error, DATA, "0 bytes of labels", "MaskedDataset", NULL);
+  g_clear_object (&masked);
+  masked = reformer_trainer_new (model, REFORMER_DATASET (holes));
+  reformer_trainer_set_sequence_length (masked, 32);
+  test_train (masked, 1);
+  evaluation = reformer_trainer_evaluate (masked, REFORMER_DATASET (holes), NULL, &error);
+  g_assert_no_error (error);
+}
+
 /* ---- Optimizers and schedules ---- */
 
 typedef struct
@@ -445,6 +495,7 @@ main (int    argc,
   g_test_add_func ("/trainer-mistakes/parts", test_parts);
   g_test_add_func ("/trainer-mistakes/data", test_data);
   g_test_add_func ("/trainer-mistakes/evaluation", test_evaluation);
+  g_test_add_func ("/trainer-mistakes/holes", test_holes);
   g_test_add_func ("/trainer-mistakes/rates", test_rates);
   g_test_add_func ("/trainer-mistakes/folders", test_folders);
 

@@ -15,7 +15,8 @@
  *
  * Each id is chosen with the probability [property@MaskedDataset:fraction], 15 % if nothing else is said. Of the chosen ones 80 % become [property@MaskedDataset:mask-id], 10 % another id drawn
  * from all others, and 10 % stay as they are (Devlin, Chang, Lee and Toutanova, "BERT", 2019). The labels are the ids that were there at the chosen places, and -100 at all others, so
- * the loss asks for the chosen ones alone; labels of the other data set are dropped. Where nothing was chosen one place is, so that every sample has a target.
+ * the loss asks for the chosen ones alone; labels of the other data set are dropped. Where nothing was chosen one place is, so that every sample has a target. A trainer takes it for a
+ * model with the head %REFORMER_HEAD_MASKED_LANGUAGE alone.
  *
  * What is chosen hangs on [property@MaskedDataset:seed], the pass over the data, the number of the sample, and the place in it, and on nothing else: each pass hides other ids, and a run that is repeated,
  * or goes on, hides the same. [method@Dataset.read_sample], as evaluations call it, always hides those of pass 0.

@@ -61,6 +61,7 @@ reformer_batch_start (ReformerBatch  *batch,
       batch->features = features;
     }
   batch->form = form;
+  batch->masked = reformer_config_get_head (model->config) == REFORMER_HEAD_MASKED_LANGUAGE && features == 0;
   batch->pad = CLAMP (reformer_config_get_pad_token_id (model->config), 0, reformer_config_get_vocab_size (model->config) - 1);
   empty (batch);
   return TRUE;
@@ -142,8 +143,9 @@ add_labels (ReformerBatch    *batch,
   else if (given == NULL || g_bytes_get_size (given) != n_labels * sizeof *labels)
     {
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_DATA, "it has %" G_GSIZE_FORMAT " bytes of labels; wanted %" G_GSIZE_FORMAT " (%s, %d for %s of %" G_GSIZE_FORMAT
-                   " %s)", given != NULL ? g_bytes_get_size (given) : 0, n_labels * sizeof *labels, reformer_label_form_get_type (form), form->width,
-                   form->of_tokens ? "each" : "the whole", n, batch->tokens != NULL ? "ids" : "vectors");
+                   " %s)%s", given != NULL ? g_bytes_get_size (given) : 0, n_labels * sizeof *labels, reformer_label_form_get_type (form), form->width,
+                   form->of_tokens ? "each" : "the whole", n, batch->tokens != NULL ? "ids" : "vectors",
+                   given == NULL && batch->masked ? ", as a MaskedDataset before this one makes them" : "");
       return FALSE;
     }
   else

@@ -16,6 +16,7 @@ typedef struct
   int                capacity;  /* rows */
   int                rows;      /* filled */
   gint32             pad;
+  gboolean           masked;    /* labels are the ids that a masked language model does not see */
   ReformerLabelForm  form;
   gint32            *tokens;    /* [rows, length]; NULL where there are */
   float             *values;    /*   [rows, length, features] */

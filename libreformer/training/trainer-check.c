@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "training/trainer-private.h"
 
+#include <libreformer/data/reformer-masked-dataset.h>
+
 #include "models/model-private.h"
 #include "training/optimizer-private.h"
 
@@ -73,6 +75,24 @@ reformer_trainer_check_length (ReformerTrainerJob  *job,
   return FALSE;
 }
 
+/* Samples with holes teach what was in them; a causal model would learn to write the holes, one place too early. */
+static gboolean
+check_holes (ReformerTrainerJob  *job,
+             const char          *name,
+             ReformerDataset     *dataset,
+             GError             **error)
+{
+  const ReformerHead head = reformer_config_get_head (job->trainer->model->config);
+  g_autoptr (GEnumClass) heads = NULL;
+
+  if (!REFORMER_IS_MASKED_DATASET (dataset) || head == REFORMER_HEAD_MASKED_LANGUAGE)
+    return TRUE;
+  heads = g_type_class_ref (REFORMER_TYPE_HEAD);
+  INVALID ("%s: a MaskedDataset, whose labels are the ids that it hides, but the model's head is %s; wanted masked-language, or the data set without holes", name,
+           g_enum_get_value (heads, (int) head)->value_nick);
+  return FALSE;
+}
+
 gboolean
 reformer_trainer_check_dataset (ReformerTrainerJob  *job,
                                 const char          *name,
@@ -91,6 +111,8 @@ reformer_trainer_check_dataset (ReformerTrainerJob  *job,
       g_propagate_error (error, problem);
       return FALSE;
     }
+  if (!check_holes (job, name, dataset, error))
+    return FALSE;
   if (ids > vocabulary)
     {
       INVALID ("%s: its tokenizer has %d ids, but the model's vocab_size is %d; wanted at least as many", name, ids, vocabulary);
