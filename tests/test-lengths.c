@@ -25,6 +25,7 @@ typedef struct
   const char   *kinds;
   ReformerKeep  keep;
   ReformerHead  head;
+  int           globals; /* so many tokens of window attention, from the first one on */
 } Case;
 
 static ReformerModel *
@@ -35,7 +36,9 @@ new_model (ReformerDevice *device,
   ReformerModel *model;
 
   g_object_set (config, "hidden-dropout-prob", c->dropout, "local-attention-probs-dropout-prob", c->dropout, "lsh-attention-probs-dropout-prob", c->dropout,
-                "input-features", c->features, "head", c->head, "num-labels", 2, NULL);
+                "input-features", c->features, "head", c->head, "num-labels", 2, "window-attn-size", 8, NULL);
+  reformer_config_set_window_attn_dilation (config, (const int[]) { 1, 2 }, 2);
+  reformer_config_set_window_attn_global_tokens (config, (const int[]) { 0, 1 }, (gsize) c->globals);
   model = reformer_model_new (device, config);
   reformer_stack_set_keep (reformer_model_get_stack (model), c->keep);
   return model;
@@ -292,6 +295,21 @@ test_packed (void)
   compare (&(Case) { MANY, TRUE, 2, 0.1, "local", REFORMER_KEEP_EVERYTHING });
 }
 
+/* Without chunks, rows of any lengths run together where these differ by little; heads of two dilations, and all have the global tokens. */
+static void
+test_windows (void)
+{
+  g_autoptr (ReformerDevice) device = test_device ();
+
+  compare (&(Case) { FEW, FALSE, 0, 0, "window,full", REFORMER_KEEP_EVERYTHING, .globals = 2 });
+  compare (&(Case) { FEW, TRUE, 0, 0.2, "full,window", REFORMER_KEEP_NOTHING, .globals = 2 });
+  if (test_device_slow (device))
+    return;
+  compare (&(Case) { MANY, FALSE, 0, 0.2, "window,full", REFORMER_KEEP_INPUTS, .globals = 1 });
+  compare (&(Case) { MANY, TRUE, 3, 0, "window,full", REFORMER_KEEP_AUTO });
+  compare (&(Case) { FEW, FALSE, 0, 0.1, "window,lsh", REFORMER_KEEP_EVERYTHING, REFORMER_HEAD_CLASSIFICATION, .globals = 2 });
+}
+
 /* ---- A trainer ---- */
 
 /* One step with plain steps equals the gradients of the sorted samples, each as alone. */
@@ -360,6 +378,58 @@ refuse (ReformerModel  *model,
   assert_says (&error, REFORMER_MODEL_ERROR, code, seen, wanted, NULL);
 }
 
+/* A row that is refused alone, for it does not have the global token, is refused beside others, packed, and by a trainer that goes by length. One that is padded and
+ * masked has the length to which it was padded, and no global token where the mask has none. */
+static void
+test_global_tokens (void)
+{
+  static const char *seen = "the global token 7 (window_attn_global_tokens) is not among the 5 tokens of row ";
+  const Case c = { few, 1, FALSE, 0, 0, "window,full", REFORMER_KEEP_EVERYTHING };
+  g_autoptr (ReformerDevice) device = test_device ();
+  g_autoptr (ReformerModel) model = new_model (device, &c);
+  g_autoptr (ReformerTensor) alone = test_tokens (device, 1, 5, 40), two = test_tokens (device, 2, 16, 40), row = test_tokens (device, 1, 21, 40);
+  g_autoptr (ReformerTensor) lengths = test_tensor_int (device, (const gint32[]) { 16, 5 }, 1, 2), enough = test_tensor_int (device, (const gint32[]) { 16, 8 }, 1, 2);
+  g_autoptr (ReformerTensor) five = test_tensor_int (device, (const gint32[]) { 5 }, 1, 1), mask = NULL, output = NULL, plain = NULL;
+  g_autoptr (TestSamples) samples = g_object_new (test_samples_get_type (), NULL);
+  g_autoptr (ReformerTrainer) trainer = NULL;
+  g_autofree float *got = NULL, *want = NULL;
+  g_autoptr (GError) error = NULL;
+  gint32 kept[32];
+
+  reformer_model_set_global_tokens (model, (const int[]) { 7 }, 1);
+  refuse (model, alone, NULL, REFORMER_MODEL_ERROR_INVALID_INPUT, seen, "row 0; wanted 0 to 4");
+  refuse (model, alone, five, REFORMER_MODEL_ERROR_INVALID_INPUT, seen, "row 0; wanted 0 to 4");
+  refuse (model, two, lengths, REFORMER_MODEL_ERROR_INVALID_INPUT, seen, "row 1; wanted 0 to 4");
+  refuse (model, row, lengths, REFORMER_MODEL_ERROR_INVALID_INPUT, seen, "row 1; wanted 0 to 4");
+  output = reformer_model_forward (model, two, enough, &error);
+  g_assert_no_error (error);
+  g_clear_object (&output);
+
+  for (int i = 0; i < 32; i++)
+    kept[i] = i < 16 + 5;
+  mask = test_tensor_int (device, kept, 2, 2, 16);
+  output = reformer_model_forward (model, two, mask, &error);
+  g_assert_no_error (error);
+  got = test_floats (output);
+  reformer_model_set_global_tokens (model, NULL, 0);
+  plain = reformer_model_forward (model, two, mask, &error);
+  g_assert_no_error (error);
+  want = test_floats (plain);
+  assert_same_bits ("a row whose global token is masked", got + 16 * 40, want + 16 * 40, 5 * 40);
+  g_assert_cmpint (memcmp (got, want, 16 * 40 * sizeof *got), !=, 0);
+
+  reformer_model_set_global_tokens (model, (const int[]) { 7 }, 1);
+  for (int i = 0; i < 2; i++)
+    g_ptr_array_add (samples->samples, reformer_sample_new_from_ids (few, i == 0 ? 4 : 2));
+  trainer = g_object_new (REFORMER_TYPE_TRAINER, "model", model, "dataset", samples, "sequence-length", 16, "batch-size", 2, "by-length", TRUE, NULL);
+  g_assert_false (reformer_trainer_train (trainer, 1, NULL, &error));
+  assert_says (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the global token 7", "the 2 tokens of row 0; wanted 0 to 1", NULL);
+  g_assert_null (reformer_trainer_evaluate (trainer, REFORMER_DATASET (samples), NULL, &error));
+  assert_says (&error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the global token 7", "the 2 tokens of row 0", NULL);
+  reformer_trainer_set_by_length (trainer, FALSE);
+  test_train (trainer, 1);
+}
+
 static void
 test_mistakes (void)
 {
@@ -423,7 +493,9 @@ main (int    argc,
   g_test_add_func ("/lengths/rows-equal-themselves-alone", test_rows);
   g_test_add_func ("/lengths/packed-sequences-equal-themselves-alone", test_packed);
   g_test_add_func ("/lengths/heads", test_heads);
+  g_test_add_func ("/lengths/windows", test_windows);
   g_test_add_func ("/lengths/trainer", test_trainer);
+  g_test_add_func ("/lengths/global-tokens", test_global_tokens);
   g_test_add_func ("/lengths/mistakes", test_mistakes);
   return g_test_run ();
 }

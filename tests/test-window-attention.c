@@ -462,7 +462,7 @@ test_global_tokens (void)
   none = reformer_model_forward (model, few, NULL, &error);
   g_assert_null (none);
   g_assert_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT);
-  g_assert_cmpstr (error->message, ==, "the global token 17 (window_attn_global_tokens) is beyond the input of 17 tokens; wanted 0 to 16");
+  g_assert_cmpstr (error->message, ==, "the global token 17 (window_attn_global_tokens) is not among the 17 tokens of row 0; wanted 0 to 16");
   g_clear_error (&error);
   reformer_model_set_global_tokens (model, (const int[]) { 3 }, 1);
   other = logits_of (model, tokens);

@@ -331,7 +331,7 @@ reformer_session_branch_run (ReformerSessionBranch      *self,
     return;
   reformer_tape_set_start (piece->tape, (guint64) from);
   if (self->has_globals)
-    reformer_model_give_globals (piece->model, piece->B, (int) padded, (int) piece->end, TRUE, piece->tape);
+    reformer_model_give_globals (piece->model, piece->B, (int) padded, (int) piece->end, piece->tape);
   run_window (self, piece, x, target, from, padded);
   reformer_tape_set_global_mask (piece->tape, NULL);
   reformer_tape_set_start (piece->tape, start);

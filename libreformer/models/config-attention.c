@@ -375,7 +375,7 @@ INTEGERS (window_attn_dilation, WINDOW_ATTN_DILATION, n_heads)
  *
  * The positions of the tokens that see all tokens and are seen by all, in window attention.
  *
- * The same in every row. A position that a call's input does not have is an error of the call, see [method@Model.set_global_tokens]. The empty list (null), the
+ * The same in every row. A position that a row of a call does not have is an error of the call, see [method@Model.set_global_tokens]. The empty list (null), the
  * default, is none. A key of this library.
  */
 /**

@@ -15,13 +15,43 @@ reformer_model_has_globals (ReformerModel *self)
   return n > 0 && g_strv_contains (reformer_config_get_attn_layers (self->config), "window");
 }
 
-/* Positions from `end` on are not there: for a text that may go on they are none yet. */
+/* Whether a row of so many tokens has the position. */
+static gboolean
+check_position (ReformerRun *run,
+                int          position,
+                int          row,
+                int          length)
+{
+  if (position >= 0 && position < length)
+    return TRUE;
+  reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "the global token %d (window_attn_global_tokens) is not among the %d tokens of row %d; wanted 0 to %d",
+                     position, length, row, length - 1);
+  return FALSE;
+}
+
+gboolean
+reformer_model_check_globals (ReformerModel *self,
+                              ReformerRun   *run,
+                              ReformerInput *input)
+{
+  gsize n = 0;
+  g_autofree int *positions = NULL;
+
+  if (!reformer_model_has_globals (self))
+    return TRUE;
+  positions = reformer_config_get_window_attn_global_tokens (self->config, &n);
+  for (int row = 0; row < input->B; row++)
+    for (gsize i = 0; i < n; i++)
+      if (!check_position (run, positions[i], input->first + row, (int) reformer_input_row_length (input, (gsize) row)))
+        return FALSE;
+  return TRUE;
+}
+
 void
 reformer_model_give_globals (ReformerModel *self,
                              int            B,
                              int            T,
                              int            end,
-                             gboolean       goes_on,
                              ReformerTape  *tape)
 {
   ReformerRun *run = reformer_tape_get_run (tape);
@@ -43,12 +73,8 @@ reformer_model_give_globals (ReformerModel *self,
     }
   for (gsize i = 0; i < n; i++)
     {
-      if (positions[i] < 0 || (positions[i] >= end && !goes_on))
-        {
-          reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT,
-                             "the global token %d (window_attn_global_tokens) is beyond the input of %d tokens; wanted 0 to %d", positions[i], end, end - 1);
-          return;
-        }
+      if (positions[i] < 0 && !check_position (run, positions[i], 0, end))
+        return;
       for (int b = 0; b < B && positions[i] < end; b++)
         is_global[(gsize) b * (gsize) T + (gsize) positions[i]] = 1;
     }
@@ -78,7 +104,8 @@ reformer_model_give_globals (ReformerModel *self,
  * Sets which tokens are global in the window attention of the calls that follow, in all rows: [property@Config:window-attn-global-tokens] of the model's own
  * configuration, with which it is saved.
  *
- * A position that a call's input does not have is an error of that call. In a [class@Session] it counts as soon as the text has it.
+ * A position that a row of a call does not have is an error of that call, by the row's own length where lengths are given. One that a mask leaves out is no global token in its row. In a
+ * [class@Session] a position counts as soon as the text has it.
  */
 void
 reformer_model_set_global_tokens (ReformerModel *self,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "models/model-private.h"
+#include "models/model-globals.h"
 
 #include "compute/device-private.h"
 
@@ -319,6 +319,8 @@ reformer_model_read_input (ReformerModel  *self,
     reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_UNSUPPORTED, "the model has no head, so it has no loss; wanted a head such as language");
   if (reformer_run_ok (run) && mask != NULL)
     check_tensor (self, run, "mask", mask, TRUE, input->B, input->T0);
+  if (reformer_run_ok (run))
+    reformer_model_check_globals (self, run, input);
   if (reformer_run_ok (run) && self->projection != NULL)
     reformer_model_read_vectors (self, run, tokens, input);
   else if (reformer_run_ok (run))

@@ -17,7 +17,7 @@ reformer_model_new_tape (ReformerModel *self,
   reformer_tape_set_sequence (tape, self->sequence + (guint) input->first);
   reformer_tape_set_cancellable (tape, cancellable);
   reformer_tape_set_piece (tape, self->piece);
-  reformer_model_give_globals (self, input->B, input->T, input->T0, FALSE, tape);
+  reformer_model_give_globals (self, input->B, input->T, input->T0, tape);
   return tape;
 }
 
