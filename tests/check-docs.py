@@ -13,7 +13,7 @@ json    must be JSON
 text    is not run
 (none)  what the last line of the block before prints: each of its lines must be among the output's (shown.py)
 
-No page has the same heading twice.
+No page has the same heading twice. That the README's blocks run is also a case of its own, under the name of the behaviour.
 """
 import glob
 import json
@@ -147,12 +147,16 @@ def main(source, build, python, pages):
     with tempfile.TemporaryDirectory() as folder:
         environment = make_environment(build, python, folder)
         for path in pages:
+            before = failed
             for line, problem, left_out in check_page(path, source, build, environment):
                 number += 1
                 failed += problem is not None
                 print("%sok %d /docs/%s:%d%s" % ("not " if problem else "", number, os.path.relpath(path, source), line, " # SKIP " + left_out if left_out else ""), flush=True)
                 if problem:
                     print("\n".join("# " + part for part in problem.splitlines()))
+            if os.path.basename(path) == "README.md":
+                number += 1
+                print("%sok %d %s" % ("not " if failed > before else "", number, "/behaviour/blocks-of-the-readme-run"), flush=True)
     print("1..%d" % number)
     return 1 if failed else 0
 

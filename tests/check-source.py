@@ -180,6 +180,23 @@ def kernels(tree):
         yield 'reformer-kernels.gresource.xml: not in order, or one twice'
 
 
+def behaviours(tree):
+    """each complaint in docs/testing.md has a test under the name of the behaviour, and each such test its complaint"""
+    table = tree.read('docs/testing.md').split('## What stopped users of other Reformers')[1].split('\n## ')[0]
+    rows = [line for line in table.splitlines() if line.startswith('| ') and not line.startswith('| complaint')]
+    listed_names = {name for row in rows for name in re.findall(r'`(/behaviour/[a-z0-9-]+)`', row)}
+    tests = {name for path, text in tree.texts_of('.c', '.py', under='tests/') for name in re.findall(r'"(/behaviour/[a-z0-9-]+)"', text)}
+    for row in rows:
+        if '`/behaviour/' not in row:
+            yield f'docs/testing.md: no test under /behaviour/ in the row {row}'
+    for name in sorted(listed_names - tests):
+        yield f'docs/testing.md: no test is called {name}'
+    for name in sorted(tests - listed_names):
+        yield f'{name}: not in the table of docs/testing.md'
+    if len(rows) != 20:
+        yield f'docs/testing.md: {len(rows)} complaints; wanted twenty'
+
+
 # ---- What is exported ----
 
 
@@ -254,7 +271,7 @@ def main():
             file.write('\n'.join(exported(arguments.library)) + '\n')
         return 0
 
-    checks = [(check, []) for check in (includes, umbrella, listed, licenses, sizes, leftovers, opencl, asserts, kernels)]
+    checks = [(check, []) for check in (includes, umbrella, listed, licenses, sizes, leftovers, opencl, asserts, kernels, behaviours)]
     if arguments.library is not None and shutil.which('nm') is not None:
         checks.append((symbols, [arguments.library, arguments.gir]))
     failed = False

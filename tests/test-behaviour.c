@@ -274,6 +274,120 @@ test_decodes_every_row (void)
     }
 }
 
+/* transformers #4543: the automatic number of buckets came out odd, and was refused. Factors are powers of two, and can be read before anything is made. */
+static void
+test_buckets_are_powers_of_two (void)
+{
+  const int shape[2] = { 6, 10 };
+  g_autoptr (ReformerConfig) config = test_config ("lsh,local");
+  g_autoptr (ReformerModel) model = NULL;
+
+  reformer_config_set_num_buckets (config, NULL, 0);
+  for (int positions = 1; positions < 1 << 20; positions += 1 + positions / 3)
+    {
+      g_autofree int *factors = NULL;
+      gsize n;
+
+      reformer_config_set_axial_pos_shape (config, &positions, 1);
+      factors = reformer_config_get_bucket_factors (config, &n);
+      g_assert_cmpuint (n, >, 0);
+      for (gsize i = 0; i < n; i++)
+        g_assert_true (factors[i] >= 2 && (factors[i] & (factors[i] - 1)) == 0);
+    }
+  reformer_config_set_axial_pos_shape (config, shape, 2);
+  model = reformer_model_new (device, config);
+  loss_of (model, 60, TRUE);
+}
+
+/* What a token attends to, the largest weights first, which are 1 together; with a mask only what it keeps. */
+static guint
+check_keys (ReformerInspection *inspection,
+            guint               layer,
+            guint               head,
+            guint               position,
+            const guint8       *kept)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) keys = reformer_inspection_list_keys (inspection, layer, 0, head, position, 0, &error);
+  double weight, last = 1, sum = 0;
+  int token, round;
+  GVariantIter iter;
+
+  g_assert_no_error (error);
+  g_variant_iter_init (&iter, keys);
+  while (g_variant_iter_next (&iter, "(iid)", &token, &round, &weight))
+    {
+      g_assert_cmpint (token, >=, 0);
+      g_assert_cmpint (token, <=, (int) position);
+      g_assert_true (kept == NULL || kept[token] != 0);
+      g_assert_cmpfloat (weight, <=, last);
+      last = weight;
+      sum += weight;
+    }
+  g_assert_cmpfloat_with_epsilon (sum, 1, 1e-9);
+  return (guint) g_variant_n_children (keys);
+}
+
+/* transformers PR #5560: masked keys filled chunks. They have the last bucket for themselves, and no weight. */
+static void
+test_masked_keys_apart (void)
+{
+  g_autoptr (ReformerConfig) config = test_config ("lsh");
+  g_autoptr (ReformerModel) model = reformer_model_new (device, config);
+  g_autoptr (ReformerInspection) inspection = reformer_inspection_new (model);
+  g_autoptr (ReformerTensor) tokens = test_tokens (device, 1, 32, 40), mask = NULL, buckets = NULL;
+  g_autofree gint32 *ids = NULL;
+  g_autoptr (GError) error = NULL;
+  guint8 kept[32];
+
+  for (int i = 0; i < 32; i++)
+    kept[i] = i % 3 != 1;
+  mask = test_tensor_bytes (device, kept, 2, 1, 32);
+  g_assert_true (reformer_inspection_run (inspection, tokens, mask, &error));
+  g_assert_no_error (error);
+  buckets = reformer_inspection_get_buckets (inspection, 0, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (reformer_tensor_get_n_elements (buckets), ==, 2 * 2 * 32); /* heads and rounds */
+  ids = test_ints (buckets);
+  for (int i = 0; i < 2 * 2 * 32; i++)
+    {
+      const int last = ids[i / 32 * 32 + 1];
+
+      if (kept[i % 32])
+        g_assert_cmpint (ids[i], <, last);
+      else
+        g_assert_cmpint (ids[i], ==, last);
+    }
+  for (guint head = 0; head < 2; head++)
+    for (guint i = 0; i < 32; i++)
+      if (kept[i])
+        check_keys (inspection, 0, head, i, kept);
+}
+
+/* reformer-pytorch #27: how does one see the weights? An inspection lists them, of every kind of attention. */
+static void
+test_weights_can_be_seen (void)
+{
+  g_autoptr (ReformerConfig) config = test_config ("lsh,local,full,window");
+  g_autoptr (ReformerModel) model = NULL;
+  g_autoptr (ReformerInspection) inspection = NULL;
+  g_autoptr (ReformerTensor) tokens = test_tokens (device, 1, 32, 40);
+  g_autoptr (GError) error = NULL;
+
+  g_object_set (config, "window-attn-size", 8, NULL);
+  model = reformer_model_new (device, config);
+  inspection = reformer_inspection_new (model);
+  g_assert_true (reformer_inspection_run (inspection, tokens, NULL, &error));
+  g_assert_no_error (error);
+  for (guint head = 0; head < 2; head++)
+    {
+      g_assert_cmpuint (check_keys (inspection, 0, head, 20, NULL), >, 0);
+      g_assert_cmpuint (check_keys (inspection, 1, head, 20, NULL), ==, 8 + 5); /* of the chunk before, and of its own */
+      g_assert_cmpuint (check_keys (inspection, 2, head, 20, NULL), ==, 21);
+      g_assert_cmpuint (check_keys (inspection, 3, head, 20, NULL), ==, 5);
+    }
+}
+
 int
 main (int    argc,
       char **argv)
@@ -292,6 +406,9 @@ main (int    argc,
   g_test_add_func ("/behaviour/no-padding-token-is-needed", test_no_padding_token);
   g_test_add_func ("/behaviour/gradients-in-evaluation-mode", test_gradients_in_any_mode);
   g_test_add_func ("/behaviour/decodes-every-row", test_decodes_every_row);
+  g_test_add_func ("/behaviour/buckets-are-powers-of-two", test_buckets_are_powers_of_two);
+  g_test_add_func ("/behaviour/masked-keys-have-a-bucket-of-their-own", test_masked_keys_apart);
+  g_test_add_func ("/behaviour/weights-can-be-seen", test_weights_can_be_seen);
   status = g_test_run ();
   g_object_unref (device);
   return status;

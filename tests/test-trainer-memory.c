@@ -200,7 +200,7 @@ test_forward (void)
         const Use at_short = measure_forward (a, presets[i], encode, SHORT), at_long = measure_forward (b, presets[i], encode, LONG);
         double fixed;
 
-        g_assert_cmpfloat (find_slope (&at_short, &at_long, &fixed), <=, 3 * KIB);
+        g_assert_cmpfloat (find_slope (&at_short, &at_long, &fixed), <=, 2.1 * KIB);
         g_assert_cmpfloat (fixed, <=, 64 * MIB);
       }
 }
