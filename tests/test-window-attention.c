@@ -332,6 +332,12 @@ test_errors (void)
     assert_fails (layer, x, NULL, &pass, REFORMER_MODEL_ERROR_SHAPE, "the tape's global mask is Tensor uint8 [1, 11]; wanted uint8 [1, 12]");
     assert_fails (layer, x, NULL, &floats, REFORMER_MODEL_ERROR_SHAPE, "the tape's global mask is Tensor float32 [1, 12, 8]; *");
   }
+  {
+    /* no memory for each head of what nobody uses */
+    g_autoptr (ReformerWindowAttention) layer = reformer_window_attention_new (device, 8, G_MAXINT, 4);
+
+    g_assert_cmpint (reformer_window_attention_get_window_size (layer), ==, 128);
+  }
 }
 
 /* ---- LSH attention without hashing ---- */

@@ -133,7 +133,7 @@ look_back (ReformerSessionBranch *self,
     {
     case BAND:
       attention = REFORMER_ATTENTION (self->layer);
-      for (int h = 0; h < attention->heads; h++)
+      for (int h = 0; h < attention->heads && attention->dilations != NULL; h++)
         step = MAX (step, attention->dilations[h]);
       return MAX (token - (gint64) attention->reach * step, 0);
     case ALONE:

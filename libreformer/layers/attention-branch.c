@@ -277,7 +277,7 @@ args_from (Work                        *work,
   args.q = reformer_span_add (args.q, (gsize) h * (gsize) work->d);
   args.k = reformer_span_add (args.k, (gsize) h * (gsize) work->d);
   args.v = reformer_span_add (args.v, (gsize) h * (gsize) work->d);
-  if (work->self->reach > 0 && !all->from_globals)
+  if (work->self->dilations != NULL && !all->from_globals)
     {
       const int *dilations = work->self->dilations + group->first + h;
       int n = 1;

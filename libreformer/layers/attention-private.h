@@ -23,7 +23,7 @@ struct _ReformerAttention
   ReformerParameter *biases[6], *output_bias;                /* of the projections and the output; NULL without bias */
 
   int                reach;     /* of a band; 0: there are chunks */
-  int               *dilations; /* [heads] of a band */
+  int               *dilations; /* [heads] of a band; NULL: 1 for all */
   gboolean           exact;     /* no chunks outside training */
 };
 

@@ -77,9 +77,8 @@ find_band (ReformerWindowAttention *self)
   if (self->problem != NULL)
     return;
   attention->reach = self->size / 2;
-  attention->dilations = g_new (int, attention->heads);
-  for (int h = 0; h < attention->heads; h++)
-    attention->dilations[h] = n > 0 ? dilation[h] : 1;
+  if (n > 0)
+    attention->dilations = g_memdup2 (dilation, n * sizeof *dilation);
 }
 
 static void

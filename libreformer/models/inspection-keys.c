@@ -168,7 +168,7 @@ add_band (const ReformerSeenHead *self,
           GArray                 *keys)
 {
   const ReformerSeen *seen = self->seen;
-  const int dilation = seen->dilations[self->head];
+  const int dilation = seen->dilations != NULL ? seen->dilations[self->head] : 1;
 
   for (int t = 0; t < seen->T; t++)
     if (is_global (seen, self->row, query) || is_global (seen, self->row, t) ||

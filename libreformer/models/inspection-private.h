@@ -17,7 +17,7 @@ typedef struct
   gboolean  circular, causal, self_last;
   double    scale;
   int       reach;      /* of a band, where chunks play no part; 0: there is none */
-  int      *dilations;  /* [heads] of a band */
+  int      *dilations;  /* [heads] of a band; NULL: 1 for all */
   float    *q;       /* [B][T][heads * head_size] */
   float    *k;       /* NULL: keys are the queries, normalised */
   gint32   *order;   /* [heads][rounds][B][T], NULL: natural */
