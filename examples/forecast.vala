@@ -37,12 +37,9 @@ class Hours : Reformer.Dataset {
 
 // What the model says at the last position.
 float predict (Reformer.Model model, float[] series) throws Error {
-    var x = new Reformer.Tensor (model.device, Reformer.DType.FLOAT32, { 1, series.length, 1 });
-    x.upload_pointer (series, series.length * sizeof (float));
-    var bytes = model.forward (x, null).to_bytes ();
-    float last = 0;
-    Memory.copy (&last, (uint8*) bytes.get_data () + bytes.length - sizeof (float), sizeof (float));
-    return last;
+    var x = Reformer.Tensor.from_floats (model.device, series, { 1, series.length, 1 });
+    var values = model.forward (x, null).to_floats ();
+    return values[values.length - 1];
 }
 
 async void forecast (uint steps) throws Error {

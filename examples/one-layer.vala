@@ -3,11 +3,8 @@
 // Made by: valac --pkg reformer-1.0 -X -w -X -lm -o one-layer-vala one-layer.vala
 
 double norm (Reformer.Tensor tensor) throws Error {
-    var bytes = tensor.to_bytes ();
-    var values = new float[bytes.length / sizeof (float)];
-    Memory.copy (values, bytes.get_data (), bytes.length);
     double sum = 0;
-    foreach (double value in values)
+    foreach (double value in tensor.to_floats ())
         sum += value * value;
     return Math.sqrt (sum);
 }
@@ -19,8 +16,7 @@ void use (int n) throws Error {
     var values = new float[n * 64];
     for (int i = 0; i < values.length; i++)
         values[i] = (i * 7 % 11 - 5) / 4.0f;
-    var x = new Reformer.Tensor (device, Reformer.DType.FLOAT32, { 1, n, 64 });
-    x.upload_pointer (values, values.length * sizeof (float));
+    var x = Reformer.Tensor.from_floats (device, values, { 1, n, 64 });
 
     var y = layer.forward (x, tape);
     layer.clear_gradients ();

@@ -40,9 +40,7 @@ Reformer.Tensor new_input (Reformer.Device device, int n) throws Error {
         x = (x ^ x >> 15) * 2246822519U;
         values[i] = ((x ^ x >> 13) >> 8) / 8388608.0f - 1;
     }
-    var tensor = new Reformer.Tensor (device, Reformer.DType.FLOAT32, { 1, n, WIDTH });
-    tensor.upload_pointer (values, values.length * sizeof (float));
-    return tensor;
+    return Reformer.Tensor.from_floats (device, values, { 1, n, WIDTH });
 }
 
 int64 count_parameters (Reformer.Stack stack) {
@@ -66,13 +64,11 @@ void show (string name, Reformer.Stack stack, Reformer.Tensor x) throws Error {
     var peak = device.memory_peak - before;
     var start = get_monotonic_time ();
     var y = stack.forward (x, tape);
-    var bytes = y.to_bytes ();
+    var values = y.to_floats ();
     var seconds = (get_monotonic_time () - start) / 1e6;
-    var first = new float[1];
-    Memory.copy (first, bytes.get_data (), sizeof (float));
     var shape = y.get_shape ();
     print ("%s: %lld parameters\n", name, count_parameters (stack));
-    print ("output [%lld, %lld, %lld], its first number %.6f\n", shape[0], shape[1], shape[2], first[0]);
+    print ("output [%lld, %lld, %lld], its first number %.6f\n", shape[0], shape[1], shape[2], values[0]);
     print ("%.2f seconds, peak of memory %.1f MiB\n", seconds, peak / 1048576.0);
 }
 

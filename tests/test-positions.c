@@ -199,6 +199,16 @@ test_axial_errors (void)
   g_assert_cmpuint (reformer_axial_position_get_max_length (endless), ==, G_MAXINT32);
   g_object_get (layer, "shape", &seen, NULL);
   g_assert_cmpint (g_variant_n_children (seen), ==, 2);
+  {
+    gsize n_axes, n_dims, n_none;
+    g_autofree int *axes = reformer_axial_position_get_shape (layer, &n_axes), *widths = reformer_axial_position_get_dims (layer, &n_dims);
+    g_autofree int *none = reformer_axial_position_get_dims (empty, &n_none);
+
+    g_assert_cmpmem (axes, n_axes * sizeof *axes, shape, sizeof shape);
+    g_assert_cmpmem (widths, n_dims * sizeof *widths, dims, sizeof dims);
+    g_assert_null (none);
+    g_assert_cmpuint (n_none, ==, 0);
+  }
 }
 
 static void

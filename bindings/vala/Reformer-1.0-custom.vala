@@ -30,6 +30,12 @@ namespace Reformer {
         [CCode (array_length_type = "gsize")]
         public int[] window_attn_global_tokens { owned get; set; }
     }
+    public sealed class AxialPosition : Reformer.Layer {
+        [CCode (array_length_type = "gsize")]
+        public int[] shape { owned get; }
+        [CCode (array_length_type = "gsize")]
+        public int[] dims { owned get; }
+    }
     public sealed class LshAttention : Reformer.Attention {
         [CCode (array_length_type = "gsize")]
         public int[] num_buckets { owned get; set; }
@@ -37,5 +43,23 @@ namespace Reformer {
     public sealed class WindowAttention : Reformer.Attention {
         [CCode (array_length_type = "gsize")]
         public int[] dilation { owned get; set; }
+    }
+
+    // Tensors of float32 from arrays, and arrays from them. vapigen writes the functions into the vapi; what can fail stands alone in its line, since it has no words for more.
+    public sealed class Tensor : GLib.Object {
+        public static Reformer.Tensor from_floats (Reformer.Device device, float[] values, int64[] shape) throws GLib.Error {
+            Reformer.Tensor made = new Reformer.Tensor (device, Reformer.DType.FLOAT32, shape);
+            made.upload_pointer (values, values.length * sizeof (float));
+            return made;
+        }
+        public float[] to_floats () throws GLib.Error {
+            if (dtype != Reformer.DType.FLOAT32) {
+                throw new Reformer.DeviceError.INVALID ("to_floats: %s; wanted a tensor of float32", to_string ());
+            }
+            GLib.Bytes bytes = to_bytes ();
+            float[] values = new float[bytes.get_size () / sizeof (float)];
+            GLib.Memory.copy (values, bytes.get_data (), bytes.get_size ());
+            return values;
+        }
     }
 }

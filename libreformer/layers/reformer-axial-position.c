@@ -380,6 +380,53 @@ reformer_axial_position_new (ReformerDevice *device,
   return g_object_new (REFORMER_TYPE_AXIAL_POSITION, "device", device, "shape", new_list (shape, n_axes), "dims", new_list (dims, n_dims), NULL);
 }
 
+static int *
+copy_list (GVariant *list,
+           gsize    *n)
+{
+  const int *values = g_variant_get_fixed_array (list, n, sizeof *values);
+
+  return g_memdup2 (values, *n * sizeof *values);
+}
+
+/**
+ * reformer_axial_position_get_shape:
+ * @self: axial positions
+ * @n_axes: (out): number of axes
+ *
+ * Gets the sizes of the grid's axes.
+ *
+ * Returns: (array length=n_axes) (transfer full) (nullable): the sizes of the grid's axes
+ */
+int *
+reformer_axial_position_get_shape (ReformerAxialPosition *self,
+                                   gsize                 *n_axes)
+{
+  g_return_val_if_fail (REFORMER_IS_AXIAL_POSITION (self), NULL);
+  g_return_val_if_fail (n_axes != NULL, NULL);
+
+  return copy_list (self->shape, n_axes);
+}
+
+/**
+ * reformer_axial_position_get_dims:
+ * @self: axial positions
+ * @n_dims: (out): number of axes
+ *
+ * Gets the lengths of the axes' vectors.
+ *
+ * Returns: (array length=n_dims) (transfer full) (nullable): the lengths of the axes' vectors
+ */
+int *
+reformer_axial_position_get_dims (ReformerAxialPosition *self,
+                                  gsize                 *n_dims)
+{
+  g_return_val_if_fail (REFORMER_IS_AXIAL_POSITION (self), NULL);
+  g_return_val_if_fail (n_dims != NULL, NULL);
+
+  return copy_list (self->dims, n_dims);
+}
+
 /**
  * reformer_axial_position_get_max_length:
  * @self: axial positions

@@ -21,6 +21,12 @@ ReformerAxialPosition *reformer_axial_position_new             (ReformerDevice  
                                                                 const int             *dims,
                                                                 gsize                  n_dims);
 REFORMER_AVAILABLE_IN_1_0
+int                   *reformer_axial_position_get_shape       (ReformerAxialPosition *self,
+                                                                gsize                 *n_axes);
+REFORMER_AVAILABLE_IN_1_0
+int                   *reformer_axial_position_get_dims        (ReformerAxialPosition *self,
+                                                                gsize                 *n_dims);
+REFORMER_AVAILABLE_IN_1_0
 guint64                reformer_axial_position_get_max_length  (ReformerAxialPosition *self);
 REFORMER_AVAILABLE_IN_1_0
 int                    reformer_axial_position_get_hidden_size (ReformerAxialPosition *self);

@@ -35,20 +35,11 @@ File folder;
 
 delegate float Change (float value, int at);
 
-float[] floats_of (Reformer.Tensor tensor) throws Error {
-    var bytes = tensor.to_bytes ();
-    var values = new float[bytes.length / 4];
-    Memory.copy (values, bytes.get_data (), bytes.length);
-    return values;
-}
-
 Reformer.Tensor map (Reformer.Tensor tensor, Change change) throws Error {
-    var values = floats_of (tensor);
+    var values = tensor.to_floats ();
     for (int i = 0; i < values.length; i++)
         values[i] = change (values[i], i);
-    var made = new Reformer.Tensor (tensor.device, Reformer.DType.FLOAT32, tensor.get_shape ());
-    made.upload_pointer (values, values.length * sizeof (float));
-    return made;
+    return Reformer.Tensor.from_floats (tensor.device, values, tensor.get_shape ());
 }
 
 class Counting : Reformer.Dataset {
@@ -128,7 +119,7 @@ class Half : Reformer.Layer {
 class Descent : Reformer.Optimizer {
     public override bool update (Reformer.Parameter parameter, uint step, double learning_rate, double scale) throws Error {
         Doing.enter ("update");
-        var slope = floats_of (parameter.gradient);
+        var slope = parameter.gradient.to_floats ();
         return parameter.value.upload (map (parameter.value, (x, i) => (float) (x - learning_rate * scale * slope[i])).to_bytes ());
     }
 }

@@ -31,19 +31,6 @@ Reformer.Tensor int32s (int32[] values, int64[] shape) throws Error {
     return new Reformer.Tensor.from_bytes (device, Reformer.DType.INT32, shape, new Bytes (bytes));
 }
 
-Reformer.Tensor float32s (float[] values, int64[] shape) throws Error {
-    unowned uint8[] bytes = (uint8[]) values;
-    bytes.length = values.length * 4;
-    return new Reformer.Tensor.from_bytes (device, Reformer.DType.FLOAT32, shape, new Bytes (bytes));
-}
-
-float[] floats_of (Reformer.Tensor tensor) throws Error {
-    var bytes = tensor.to_bytes ();
-    var values = new float[bytes.get_size () / 4];
-    Memory.copy (values, bytes.get_data (), bytes.get_size ());
-    return values;
-}
-
 Reformer.Tensor ids () throws Error {
     var values = new int32[64];
     for (int i = 0; i < values.length; i++)
@@ -81,10 +68,10 @@ class Half : Reformer.Layer {
     }
 
     Reformer.Tensor halve (Reformer.Tensor tensor) throws Error {
-        var values = floats_of (tensor);
+        var values = tensor.to_floats ();
         for (int i = 0; i < values.length; i++)
             values[i] /= 2;
-        return float32s (values, tensor.get_shape ());
+        return Reformer.Tensor.from_floats (device, values, tensor.get_shape ());
     }
 
     public override Reformer.Tensor forward (Reformer.Tensor input, Reformer.Tape tape) throws Error {
@@ -168,6 +155,7 @@ void add_right () {
         check (made.get_n_layers () == 2 && made.validate (), "two layers");
         var position = new Reformer.AxialPosition (device, { 2, 3 }, { 4, 5 });
         check (position.max_length == 6 && position.hidden_size == 9, "axial positions");
+        check (position.shape.length == 2 && position.shape[1] == 3 && position.dims[0] == 4 && position.get_dims ()[1] == 5, "lists of axial positions");
         check (load ().get_stack ().get_n_items () == 8, "branches");
         var stack = load ().stack;
         int branches = 0;
@@ -182,6 +170,13 @@ void add_right () {
         var parameters = load ().get_parameters ();
         check (parameters.size == 53 && parameters.size == parameters.get_n_items (), "%d parameters".printf (parameters.size));
         check (parameters[52].name == "lm_head.bias", parameters[52].name);
+    });
+    add ("floats", () => {
+        var tensor = Reformer.Tensor.from_floats (device, { 1.5f, -2, 3 }, { 3, 1 });
+        var values = tensor.to_floats ();
+        check (tensor.get_shape ()[0] == 3 && values.length == 3 && values[0] == 1.5f && values[2] == 3, tensor.to_string ());
+        fails ({ "[4]", "12 bytes" }, () => { Reformer.Tensor.from_floats (device, { 1, 2, 3 }, { 4 }); });
+        fails ({ "int32 [1, 64]", "float32" }, () => { ids ().to_floats (); });
     });
     // What a constructor does not take is set behind it, and nothing needs a cast.
     add ("initialisers", () => {
@@ -269,10 +264,10 @@ void add_right () {
         double first = model.compute_gradients (ids (), null, ids ());
         for (int step = 0; step < 5; step++) {
             foreach (var parameter in model.get_parameters ()) {
-                var values = floats_of (parameter.value), slopes = floats_of (parameter.gradient);
+                var values = parameter.value.to_floats (), slopes = parameter.gradient.to_floats ();
                 for (int j = 0; j < values.length; j++)
                     values[j] -= 0.1f * slopes[j];
-                parameter.value.upload (float32s (values, { values.length }).to_bytes ());
+                parameter.value.upload (Reformer.Tensor.from_floats (device, values, { values.length }).to_bytes ());
             }
             model.compute_gradients (ids (), null, ids ());
         }
@@ -288,8 +283,8 @@ void add_right () {
 void add_input () {
     add ("dtype", () => {
         var model = load ();
-        fails ({ "tokens", "float32", "int32" }, () => { model.forward (float32s (new float[64], { 1, 64 }), null); });
-        fails ({ "mask", "float32" }, () => { model.forward (ids (), float32s (new float[64], { 1, 64 })); });
+        fails ({ "tokens", "float32", "int32" }, () => { model.forward (Reformer.Tensor.from_floats (device, new float[64], { 1, 64 }), null); });
+        fails ({ "mask", "float32" }, () => { model.forward (ids (), Reformer.Tensor.from_floats (device, new float[64], { 1, 64 })); });
     });
     add ("shape", () => {
         var model = load ();
@@ -390,8 +385,8 @@ void add_objects () {
     add ("layers", () => {
         var tape = new Reformer.Tape (device);
         var linear = new Reformer.Linear (device, 3, 2, true);
-        fails ({ "ReformerLinear", "[1, 4]", "3" }, () => { linear.forward (float32s (new float[4], { 1, 4 }), tape); });
-        fails ({ "ReformerLinear", "tape" }, () => { linear.backward (float32s (new float[2], { 1, 2 }), tape); });
+        fails ({ "ReformerLinear", "[1, 4]", "3" }, () => { linear.forward (Reformer.Tensor.from_floats (device, new float[4], { 1, 4 }), tape); });
+        fails ({ "ReformerLinear", "tape" }, () => { linear.backward (Reformer.Tensor.from_floats (device, new float[2], { 1, 2 }), tape); });
     });
     add ("closed", () => {
         var model = load ();
