@@ -479,17 +479,20 @@ branch (ReformerModel *model,
   return layer; /* the stack has it */
 }
 
-/* A model computes, learns and decodes with a layer left out as it does without the layer. */
+/* A model computes, learns and decodes with a layer left out as it does without the layer; also with one stream and norms of sums, which go with their layers. */
 static void
-test_ablated (void)
+test_ablated (gconstpointer sums)
 {
   static const ReformerKeep keeps[] = { REFORMER_KEEP_EVERYTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_NOTHING };
+  const guint n_keeps = sums != NULL ? 2 : 3; /* one stream cannot do without its inputs */
   g_autoptr (ReformerConfig) config = test_config ("local,lsh");
   g_autoptr (ReformerTensor) tokens = test_tokens (device, 2, 32, 40);
   g_autoptr (GError) error = NULL;
 
+  if (sums != NULL)
+    g_object_set (config, "streams", 1, "norm-first", FALSE, "final-norm", FALSE, NULL);
   for (guint position = 0; position < 4; position++)
-    for (guint i = 0; i < G_N_ELEMENTS (keeps); i++)
+    for (guint i = 0; i < n_keeps; i++)
       {
         g_autoptr (ReformerModel) whole = reformer_model_new (device, config), without = reformer_model_new (device, config);
         g_autoptr (ReformerSession) session = reformer_session_new (whole), other = reformer_session_new (without);
@@ -581,7 +584,8 @@ main (int    argc,
     }
   g_test_add_func ("/inspection/sample", test_sample);
   g_test_add_func ("/inspection/errors", test_errors);
-  g_test_add_func ("/inspection/ablated", test_ablated);
+  g_test_add_data_func ("/inspection/ablated", NULL, test_ablated);
+  g_test_add_data_func ("/inspection/ablated-sums", GINT_TO_POINTER (TRUE), test_ablated);
   g_test_add_func ("/inspection/ablated-meanwhile", test_ablated_meanwhile);
   status = g_test_run ();
   g_object_unref (device);

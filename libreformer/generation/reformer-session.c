@@ -309,7 +309,7 @@ run_branches (GPtrArray            *branches,
       if (sum == NULL)
         break;
       reformer_session_branch_run (branch, piece, streams[0], sum);
-      if (!reformer_stack_norm_sum (branch->layer, sum, streams[0], piece->tape))
+      if (reformer_layer_get_ablated (branch->layer) || !reformer_stack_norm_sum (branch->layer, sum, streams[0], piece->tape))
         reformer_run_copy (run, reformer_span (sum), reformer_span (streams[0]), reformer_tensor_get_n_elements (sum));
     }
 }

@@ -108,7 +108,7 @@ add_tensor (ReformerLayer  *self,
   reformer_scale (run, 1.0f, reformer_span (x), reformer_span (target), n, store);
 }
 
-void
+gboolean
 reformer_layer_accumulate (ReformerLayer  *self,
                            ReformerTensor *x,
                            ReformerTensor *target,
@@ -118,10 +118,10 @@ reformer_layer_accumulate (ReformerLayer  *self,
   const ReformerBranch *branch = get_branch (self);
 
   if (!reformer_run_ok (run))
-    return;
+    return TRUE;
   reformer_layer_reset (self, run, reformer_tape_get_seed (tape));
   if (reformer_tape_leave_out (tape, self, reformer_layer_get_ablated (self)))
-    return;
+    return FALSE;
   if (branch != NULL)
     branch->accumulate (self, x, target, tape);
   else
@@ -137,6 +137,7 @@ reformer_layer_accumulate (ReformerLayer  *self,
       else
         reformer_run_take (run, error);
     }
+  return TRUE;
 }
 
 void

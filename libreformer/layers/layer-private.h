@@ -46,8 +46,8 @@ gboolean           reformer_layer_may_set             (ReformerLayer        *sel
                                                        GParamSpec           *setting);
 /* From now on it cannot. */
 void               reformer_layer_fix                 (ReformerLayer        *self);
-/* Runs either kind of layer as a branch. */
-void               reformer_layer_accumulate          (ReformerLayer        *self,
+/* Runs either kind of layer as a branch. FALSE where it is left out, and with it the norm of the sum. */
+gboolean           reformer_layer_accumulate          (ReformerLayer        *self,
                                                        ReformerTensor       *x,
                                                        ReformerTensor       *target,
                                                        ReformerTape         *tape);

@@ -145,7 +145,7 @@ reformer_layer_class_init (ReformerLayerClass *klass)
   /**
    * ReformerLayer:ablated:
    *
-   * Whether a [class@Stack] leaves the layer out: it adds nothing to its stream, in evaluation, in training and in generation, and the gradients of its parameters are 0. It
+   * Whether a [class@Stack] leaves the layer out: it adds nothing to its stream, and makes no norm of it, in evaluation, in training and in generation, and the gradients of its parameters are 0. It
    * can be changed between any two calls, and is not saved. A call of [method@Layer.forward] computes the layer all the same.
    */
   props[PROP_ABLATED] = g_param_spec_boolean ("ablated", NULL, NULL, FALSE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);

@@ -113,11 +113,11 @@ forward_one (ReformerStack   *self,
     {
       g_autoptr (ReformerLayer) branch = g_list_model_get_item (G_LIST_MODEL (self), i);
       g_autoptr (ReformerTensor) sum = new_stream (run, NULL, *stream);
-      const gboolean norm = reformer_layer_get_sum_norm (branch, NULL);
+      gboolean norm;
 
       if (sum == NULL)
         break;
-      reformer_layer_accumulate (branch, *stream, sum, tape);
+      norm = reformer_layer_accumulate (branch, *stream, sum, tape) && reformer_layer_get_sum_norm (branch, NULL);
       if (recording)
         {
           reformer_tape_save (tape, before);
@@ -129,9 +129,18 @@ forward_one (ReformerStack   *self,
         replace (stream, new_stream (run, sum, NULL));
       else if (!norm)
         replace (stream, g_object_ref (sum));
-      if (*stream != NULL)
+      if (norm && *stream != NULL)
         reformer_stack_norm_sum (branch, sum, *stream, tape);
     }
+}
+
+/* Whether the forward pass made the norm of a branch's sum, and which. */
+static gboolean
+made_norm (ReformerLayer   *branch,
+           ReformerTape    *tape,
+           ReformerSumNorm *norm)
+{
+  return !reformer_tape_is_left_out (tape, branch) && reformer_layer_get_sum_norm (branch, norm);
 }
 
 /* The input of a branch: `before`, or the norm that the branch in front of it makes of that. */
@@ -144,7 +153,7 @@ input_of (ReformerStack  *self,
   g_autoptr (ReformerLayer) previous = branch > 0 ? g_list_model_get_item (G_LIST_MODEL (self), branch - 1) : NULL;
   ReformerTensor *x;
 
-  if (before == NULL || previous == NULL || !reformer_layer_get_sum_norm (previous, NULL))
+  if (before == NULL || previous == NULL || !made_norm (previous, tape, NULL))
     return before != NULL ? g_object_ref (before) : NULL;
   x = new_stream (reformer_tape_get_run (tape), before, NULL);
   if (x != NULL)
@@ -168,7 +177,7 @@ backward_one (ReformerStack   *self,
       g_autoptr (ReformerTensor) dy = NULL;
       ReformerSumNorm norm;
 
-      if (reformer_layer_get_sum_norm (branch, &norm))
+      if (made_norm (branch, tape, &norm))
         {
           g_autoptr (ReformerTensor) sum = reformer_tape_take (tape, self, REFORMER_DTYPE_FLOAT32, elements);
 
