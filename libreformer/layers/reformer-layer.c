@@ -363,7 +363,7 @@ reformer_layer_forward (ReformerLayer   *self,
     return NULL;
   place = reformer_tape_get_place (tape);
   if (place.depth == 0)
-    reformer_tape_forget_packed (tape);
+    reformer_tape_forget (tape);
   reformer_layer_reset (self, reformer_tape_get_run (tape), reformer_tape_get_seed (tape));
   if (!reformer_run_ok (reformer_tape_get_run (tape)) && !reformer_tape_check (tape, error))
     return NULL;

@@ -776,6 +776,13 @@ reformer_tape_take (ReformerTape  *self,
 
 /* ---- The run ---- */
 
+void
+reformer_tape_forget (ReformerTape *self)
+{
+  g_hash_table_remove_all (self->packed);
+  g_clear_pointer (&self->globals, reformer_globals_free);
+}
+
 GHashTable *
 reformer_tape_get_packed (ReformerTape *self)
 {

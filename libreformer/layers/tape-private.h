@@ -26,6 +26,8 @@ ReformerRun    *reformer_tape_get_run    (ReformerTape      *self);
 /* Moves the run's error, if any, to `error`: what forward and backward of a layer end with. */
 gboolean        reformer_tape_check      (ReformerTape      *self,
                                           GError           **error);
+/* Drops what was made of weights and masks, before a pass that may see others. */
+void            reformer_tape_forget     (ReformerTape      *self);
 /* push and pop whatever `recording` says; NULL may be pushed. */
 void            reformer_tape_save       (ReformerTape      *self,
                                           ReformerTensor    *tensor);
@@ -85,8 +87,6 @@ ReformerTensor *reformer_tape_packed     (ReformerTape      *self,
 /* The table of packed copies: PackedKey to ReformerTensor, or NULL where the dialect wants none. */
 GHashTable     *reformer_packed_new      (void);
 GHashTable     *reformer_tape_get_packed (ReformerTape      *self);
-/* Drops the packed copies, before a pass that may see other weights. */
-void            reformer_tape_forget_packed (ReformerTape   *self);
 
 /* Which part of a parameter is a matrix. */
 typedef struct

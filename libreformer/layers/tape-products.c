@@ -61,12 +61,6 @@ reformer_tape_packed (ReformerTape      *self,
   return packed;
 }
 
-void
-reformer_tape_forget_packed (ReformerTape *self)
-{
-  g_hash_table_remove_all (reformer_tape_get_packed (self));
-}
-
 static void
 multiply (ReformerTape   *self,
           ReformerMatrix  w,
