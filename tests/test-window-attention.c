@@ -227,34 +227,99 @@ test_gradients_of_layer (void)
     }
 }
 
-/* What masked tokens hold changes no bit of others, and global tokens that are masked are none. */
+/* Outputs, the gradient of the input at tokens that are kept, and the gradients of all parameters, one after the other. */
+static GArray *
+answers_of (gpointer        layer,
+            ReformerTensor *x,
+            ReformerTensor *dy,
+            const guint8   *kept,
+            const TestPass *pass)
+{
+  GArray *all = g_array_new (FALSE, FALSE, sizeof (float));
+  g_autoptr (ReformerTape) tape = test_tape (pass);
+  g_autoptr (ReformerTensor) y = NULL, dx = NULL;
+  g_autoptr (GPtrArray) list = reformer_layer_list_parameters (layer);
+  const gsize n = reformer_tensor_get_n_elements (x);
+  g_autofree float *outputs = NULL, *slopes = NULL;
+
+  g_assert_true (reformer_layer_clear_gradients (layer, NULL));
+  y = test_forward (layer, x, tape);
+  dx = test_backward (layer, dy, tape);
+  outputs = test_floats (y);
+  slopes = test_floats (dx);
+  for (gsize i = 0; i < n; i++)
+    if (!kept[i / 8])
+      slopes[i] = 0;
+  g_array_append_vals (all, outputs, (guint) n);
+  g_array_append_vals (all, slopes, (guint) n);
+  for (guint i = 0; i < list->len; i++)
+    {
+      g_autofree float *values = test_gradient (layer, i);
+
+      g_array_append_vals (all, values, (guint) reformer_parameter_get_n_elements (list->pdata[i]));
+    }
+  return all;
+}
+
+/* What masked tokens hold changes no bit of others, nor of any gradient; and global tokens that are masked are none. */
 static void
 test_masked (void)
 {
   const int T = 50;
-  g_autoptr (ReformerWindowAttention) layer = reformer_window_attention_new (device, 8, 2, 4);
-  g_autoptr (ReformerTensor) x = test_random_tensor (3, 2, T, 8, 5), padding = some_tokens (2, T, 7, 0), mask = inverse (padding), globals = some_tokens (2, T, 9, 0),
-                             other = NULL, y = NULL, z = NULL;
+  g_autoptr (ReformerTensor) x = test_random_tensor (3, 2, T, 8, 5), dy = test_random_tensor (3, 2, T, 8, 6), padding = some_tokens (2, T, 7, 0), mask = inverse (padding),
+                             globals = some_tokens (2, T, 9, 0), other = NULL;
   const TestPass pass = { .mask = mask, .global_mask = globals };
-  g_autoptr (ReformerTape) tape = test_tape (&pass);
   g_autofree guint8 *kept = test_bytes (mask);
-  g_autofree float *values = test_floats (x), *first = NULL, *second = NULL;
+  g_autofree float *values = test_floats (x);
 
-  g_object_set (layer, "window-size", 6, NULL);
-  test_fill_parameters (layer, 3);
-  reformer_tape_set_recording (tape, FALSE);
-  y = test_forward (layer, x, tape);
   for (int i = 0; i < 2 * T * 8; i++)
     if (!kept[i / 8])
       values[i] = 100 * (float) sin (i);
   other = test_tensor (device, values, 3, 2, T, 8);
-  z = test_forward (layer, other, tape);
-  first = test_floats (y);
-  second = test_floats (z);
-  assert_same_bits ("outputs", second, first, (gsize) (2 * T * 8));
-  for (int i = 0; i < 2 * T * 8; i++)
-    if (!kept[i / 8])
-      g_assert_cmpfloat (first[i], ==, 0);
+  for (int bias = 0; bias < 2; bias++)
+    {
+      g_autoptr (ReformerWindowAttention) layer = reformer_window_attention_new (device, 8, 2, 4);
+      g_autoptr (GArray) first = NULL, second = NULL;
+
+      g_object_set (layer, "window-size", 6, "bias", bias, NULL);
+      test_fill_parameters (layer, 3);
+      first = answers_of (layer, x, dy, kept, &pass);
+      second = answers_of (layer, other, dy, kept, &pass);
+      g_assert_cmpuint (first->len, ==, second->len);
+      assert_same_bits ("outputs and gradients", (float *) (gpointer) second->data, (float *) (gpointer) first->data, first->len);
+      for (int i = 0; i < 2 * T * 8; i++)
+        if (!kept[i / 8] && !bias)
+          g_assert_cmpfloat (g_array_index (first, float, i), ==, 0);
+    }
+}
+
+/* A mask that is written anew counts from the next pass on the same tape. */
+static void
+test_mask_written (void)
+{
+  const int T = 20;
+  g_autoptr (ReformerWindowAttention) layer = reformer_window_attention_new (device, 8, 2, 4);
+  g_autoptr (ReformerTensor) x = test_random_tensor (3, 1, T, 8, 5), globals = some_tokens (1, T, 7, 0), others = some_tokens (1, T, 5, 1), y = NULL, z = NULL, w = NULL;
+  const TestPass pass = { .global_mask = globals }, wanted = { .global_mask = others };
+  g_autoptr (ReformerTape) tape = test_tape (&pass), fresh = test_tape (&wanted);
+  g_autoptr (GError) error = NULL;
+  g_autofree guint8 *values = test_bytes (others);
+  g_autoptr (GBytes) bytes = g_bytes_new (values, (gsize) T);
+  g_autofree float *before = NULL, *after = NULL, *want = NULL;
+
+  g_object_set (layer, "window-size", 4, NULL);
+  test_fill_parameters (layer, 3);
+  reformer_tape_set_recording (tape, FALSE);
+  y = test_forward (layer, x, tape);
+  reformer_tensor_upload (globals, bytes, &error);
+  g_assert_no_error (error);
+  z = test_forward (layer, x, tape);
+  w = test_forward (layer, x, fresh);
+  before = test_floats (y);
+  after = test_floats (z);
+  want = test_floats (w);
+  g_assert_cmpint (memcmp (before, after, (gsize) (T * 8) * sizeof (float)), !=, 0);
+  assert_same_bits ("written anew", after, want, (gsize) (T * 8));
 }
 
 /* A window as long as the text is full attention; with all tokens global it is the same with the global projections. */
@@ -501,6 +566,7 @@ main (int   argc,
   g_test_add_func ("/window-attention/golden", test_golden);
   g_test_add_func ("/window-attention/gradients", test_gradients_of_layer);
   g_test_add_func ("/window-attention/masked", test_masked);
+  g_test_add_func ("/window-attention/mask-written", test_mask_written);
   g_test_add_func ("/window-attention/as-full", test_as_full);
   g_test_add_func ("/window-attention/errors", test_errors);
   g_test_add_func ("/window-attention/exact", test_exact);
