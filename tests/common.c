@@ -173,6 +173,17 @@ test_shorts (ReformerTensor *tensor)
 
 /* ---- comparing ---- */
 
+double
+test_largest (const double *values,
+              gsize         n)
+{
+  double largest = 0;
+
+  for (gsize i = 0; i < n; i++)
+    largest = fmax (largest, fabs (values[i]));
+  return largest;
+}
+
 void
 assert_near (const char   *name,
              const float  *got,
@@ -217,11 +228,7 @@ assert_close (const char   *name,
               gsize         n,
               double        tolerance)
 {
-  double largest = 0.0;
-
-  for (gsize i = 0; i < n; i++)
-    largest = fmax (largest, fabs (want[i]));
-  assert_near (name, got, want, n, tolerance * largest);
+  assert_near (name, got, want, n, tolerance * test_largest (want, n));
 }
 
 void

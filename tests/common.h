@@ -42,6 +42,10 @@ gint32         *test_ints         (ReformerTensor  *tensor);
 guint8         *test_bytes        (ReformerTensor  *tensor);
 guint16        *test_shorts       (ReformerTensor  *tensor);
 
+/* The largest absolute value; NaN counts for nothing. */
+double          test_largest      (const double    *values,
+                                   gsize            n);
+
 /* Fails the test, with index and values of the worst element, unless every |got - want| <= tolerance * max |want| (and finite). */
 void            assert_close      (const char      *name,
                                    const float     *got,

@@ -110,17 +110,6 @@ compare_output (Golden         *golden,
   assert_close (name, got, want, n, OUTPUT_TOLERANCE);
 }
 
-static double
-largest_of (const double *values,
-            gsize         n)
-{
-  double most = 0;
-
-  for (gsize i = 0; i < n; i++)
-    most = fmax (most, fabs (values[i]));
-  return most;
-}
-
 static void
 compare_gradients (Golden *golden)
 {
@@ -141,11 +130,11 @@ compare_gradients (Golden *golden)
             continue;
           }
         if (pass == 0)
-          most = fmax (most, largest_of (want, n));
+          most = fmax (most, test_largest (want, n));
         else
           {
             g_autofree float *got = test_floats (reformer_parameter_get_gradient (parameters->pdata[i]));
-            const double largest = largest_of (want, n);
+            const double largest = test_largest (want, n);
 
             /* a gradient that is zero in exact arithmetic is measured by the largest of the model */
             assert_near (name, got, want, n, GRADIENT_TOLERANCE * fmax (largest, 1e-3 * most));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The standard Transformer, a stack of one stream: built by hand it computes what torch does; made from a configuration it trains, is saved, planned and decoded. */
+/* The standard Transformer, a stack of one stream: built by hand it computes what torch does; made from a configuration it trains, is saved, planned and decoded. (What such a model
+ * computes: test-transformer-config.c.) */
 #include "models.h"
 
 #include <math.h>
@@ -8,6 +9,7 @@
 #include "folders.h"
 #include "layer-checks.h"
 #include "layers/stack-private.h"
+#include "torch.h"
 #include <libreformer/generation/reformer-session.h>
 #include <libreformer/layers/reformer-feed-forward.h>
 #include <libreformer/layers/reformer-full-attention.h>
@@ -53,94 +55,6 @@ new_stack (int         n,
   return stack;
 }
 
-static const struct
-{
-  const char *ours, *torch;
-  int         part; /* of the three that torch keeps in one */
-} pairs[] = {
-  { "attention.layer_norm.weight", "norm1.weight", 0 },
-  { "attention.layer_norm.bias", "norm1.bias", 0 },
-  { "attention.self_attention.query.weight", "self_attn.in_proj_weight", 0 },
-  { "attention.self_attention.query.bias", "self_attn.in_proj_bias", 0 },
-  { "attention.self_attention.key.weight", "self_attn.in_proj_weight", 1 },
-  { "attention.self_attention.key.bias", "self_attn.in_proj_bias", 1 },
-  { "attention.self_attention.value.weight", "self_attn.in_proj_weight", 2 },
-  { "attention.self_attention.value.bias", "self_attn.in_proj_bias", 2 },
-  { "attention.output.dense.weight", "self_attn.out_proj.weight", 0 },
-  { "attention.output.dense.bias", "self_attn.out_proj.bias", 0 },
-  { "feed_forward.layer_norm.weight", "norm2.weight", 0 },
-  { "feed_forward.layer_norm.bias", "norm2.bias", 0 },
-  { "feed_forward.dense.dense.weight", "linear1.weight", 0 },
-  { "feed_forward.dense.dense.bias", "linear1.bias", 0 },
-  { "feed_forward.output.dense.weight", "linear2.weight", 0 },
-  { "feed_forward.output.dense.bias", "linear2.bias", 0 },
-};
-
-/* The numbers of torch, in its file, that belong to a parameter "extra.0.attention..." of ours; `before` is "grad." or nothing. */
-static double *
-read_torch (ReformerSafetensors *file,
-            const char          *before,
-            ReformerParameter   *parameter)
-{
-  const char *name = reformer_parameter_get_name (parameter);
-  const gsize n = reformer_parameter_get_n_elements (parameter);
-
-  g_assert_true (g_str_has_prefix (name, "extra."));
-  for (guint i = 0; i < G_N_ELEMENTS (pairs); i++)
-    if (g_str_equal (name + strlen ("extra.0."), pairs[i].ours))
-      {
-        g_autofree char *key = g_strdup_printf ("%slayers.%c.%s", before, name[strlen ("extra.")], pairs[i].torch);
-        gsize all = 0;
-        g_autofree double *values = test_read_double (file, key, &all);
-
-        g_assert_nonnull (values);
-        g_assert_cmpuint ((gsize) (pairs[i].part + 1) * n, <=, all);
-        return g_memdup2 (values + (gsize) pairs[i].part * n, n * sizeof *values);
-      }
-  g_error ("%s is no parameter of the standard Transformer", name);
-}
-
-static ReformerSafetensors *
-open_golden (const char *name)
-{
-  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "golden", "transformer", name, NULL);
-  g_autoptr (GError) error = NULL;
-  ReformerSafetensors *file = reformer_safetensors_open (path, NULL, &error);
-
-  g_assert_no_error (error);
-  return file;
-}
-
-static void
-load_golden (ReformerStack *stack)
-{
-  g_autoptr (ReformerSafetensors) weights = open_golden ("weights.safetensors");
-  g_autoptr (GPtrArray) parameters = reformer_layer_list_parameters (REFORMER_LAYER (stack));
-
-  g_assert_cmpuint (parameters->len, ==, 2 * G_N_ELEMENTS (pairs));
-  for (guint i = 0; i < parameters->len; i++)
-    {
-      const gsize n = reformer_parameter_get_n_elements (parameters->pdata[i]);
-      g_autofree double *values = read_torch (weights, "", parameters->pdata[i]);
-      g_autofree float *floats = g_new (float, n);
-
-      for (gsize k = 0; k < n; k++)
-        floats[k] = (float) values[k];
-      test_set_values (parameters->pdata[i], floats, n);
-    }
-}
-
-static double
-largest_of (const double *values,
-            gsize         n)
-{
-  double most = 0;
-
-  for (gsize i = 0; i < n; i++)
-    most = fmax (most, fabs (values[i]));
-  return most;
-}
-
 /* A tensor [2, 48, 32] of the golden file, times `factor`. */
 static ReformerTensor *
 read_tensor (ReformerSafetensors *io,
@@ -159,7 +73,7 @@ read_tensor (ReformerSafetensors *io,
 static void
 test_golden (gconstpointer keep)
 {
-  g_autoptr (ReformerSafetensors) io = open_golden ("io.safetensors");
+  g_autoptr (ReformerSafetensors) io = test_torch_open ("io.safetensors");
   g_autoptr (ReformerStack) stack = new_stack (2, 32, 4, 64, "relu", FALSE);
   g_autoptr (ReformerTape) tape = test_tape (NULL);
   g_autoptr (ReformerTensor) x = read_tensor (io, "input", 1), dy = read_tensor (io, "probe", 1.0 / (2 * 48 * 32)), y = NULL, dx = NULL;
@@ -171,7 +85,7 @@ test_golden (gconstpointer keep)
   g_autofree double *want = test_read_double (io, "output", &n), *want_dx = test_read_double (io, "grad.input", &n), *probe = test_read_double (io, "probe", &n);
   g_autofree double *loss = test_read_double (io, "loss", &one);
 
-  load_golden (stack);
+  g_assert_cmpuint (test_torch_load (parameters), ==, parameters->len);
   reformer_stack_set_keep (stack, GPOINTER_TO_INT (keep));
   y = test_forward (stack, x, tape);
   got = test_floats (y);
@@ -190,14 +104,14 @@ test_golden (gconstpointer keep)
     for (guint i = 0; i < parameters->len; i++)
       {
         const gsize count = reformer_parameter_get_n_elements (parameters->pdata[i]);
-        g_autofree double *wanted = read_torch (io, "grad.", parameters->pdata[i]);
+        g_autofree double *wanted = test_torch_read (io, "grad.", parameters->pdata[i]);
         g_autofree float *values = test_floats (reformer_parameter_get_gradient (parameters->pdata[i]));
 
         /* the key's bias has no gradient in exact arithmetic: it is measured by the largest of the model */
-        most = fmax (most, largest_of (wanted, count));
+        most = fmax (most, test_largest (wanted, count));
         if (pass == 1)
           assert_near (reformer_parameter_get_name (parameters->pdata[i]), values, wanted, count,
-                       GRADIENT_TOLERANCE * fmax (largest_of (wanted, count), 1e-3 * most));
+                       GRADIENT_TOLERANCE * fmax (test_largest (wanted, count), 1e-3 * most));
       }
 }
 
@@ -343,6 +257,7 @@ static const Case cases[] = {
   { "local,local", FALSE, FALSE, 0 },
   { "local,lsh", FALSE, TRUE, 0.2 },
   { "lsh,local", TRUE, FALSE, 0.2 },
+  { "full,full", FALSE, FALSE, 0.2 },
 };
 
 static ReformerConfig *
@@ -489,9 +404,10 @@ test_decoded (void)
 {
   static const int cuts[] = { 20, 1, 1, 9, 12 };
 
-  for (int norm_first = 0; norm_first < 2; norm_first++)
+  for (int number = 0; number < 4; number++)
     {
-      const Case c = { "local,local", norm_first, norm_first, 0 };
+      const gboolean norm_first = number % 2;
+      const Case c = { number < 2 ? "local,local" : "full,full", norm_first, norm_first, 0 };
       g_autoptr (ReformerModel) model = new_model (&c, REFORMER_KEEP_AUTO);
       g_autoptr (ReformerSession) session = reformer_session_new (model);
       g_autoptr (ReformerTensor) tokens = test_tokens (device, 2, 43, 40), whole = NULL;
