@@ -49,6 +49,17 @@ meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/million.py" || failed=1
 echo "== the largest published model at its full length"
 meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/million.py" --preset enwik8 --length 65536 --steps 1 --most 6 --forward || failed=1
 
+echo "== a model of the largest published preset, saved and loaded"
+meson devenv -C build /usr/bin/python3 "$PWD/tests/results/save-largest.py"
+case $? in
+  0) ;;
+  77) skip save-largest "too little disk or memory" ;;
+  *) failed=1 ;;
+esac
+
+echo "== the standard Transformer at 2,000 positions"
+meson devenv -C build /usr/bin/python3 "$PWD/tests/results/standard-transformer.py" || failed=1
+
 echo "== what a step keeps"
 meson devenv -C build /usr/bin/python3 "$PWD/tests/results/keep.py" || failed=1
 
