@@ -344,6 +344,56 @@ test_tensors (void)
   assert_unharmed (model, tokens, answers, memory);
 }
 
+/* Every tensor that does not fit is named, and of very many it is said how many are not. */
+static void
+test_many_tensors (void)
+{
+  g_autofree char *golden = g_test_build_filename (G_TEST_DIST, "golden", "lsh", "model.safetensors", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ReformerSafetensors) file = reformer_safetensors_open (golden, NULL, &error);
+  const gsize n = reformer_safetensors_get_n_tensors (file);
+  g_autofree Change *shapes = g_new0 (Change, n);
+  Change surplus[103] = { { NULL } };
+  char names[G_N_ELEMENTS (surplus)][16];
+  guint named = 0;
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (n, >, 30);
+  for (gsize i = 0; i < n; i++)
+    {
+      const ReformerSafetensorsEntry *entry = reformer_safetensors_get_entry (file, i);
+
+      shapes[i] = (Change) { entry->name, entry->name, NULL, entry->shape[0] + 1 };
+    }
+  restore ();
+  write_changed (shapes, (guint) n);
+  g_assert_null (load (folder, &error));
+  for (gsize i = 0; i < n; i++)
+    {
+      g_autofree char *seen = g_strdup_printf ("%s is F32 [%" G_GINT64_FORMAT, shapes[i].name, shapes[i].rows);
+
+      g_assert_nonnull (strstr (error->message, seen));
+    }
+  g_assert_null (strstr (error->message, " more"));
+  assert_says (&error, FILES, REFORMER_FILE_ERROR_MISMATCH, "does not fit the configuration", NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (surplus); i++)
+    {
+      g_snprintf (names[i], sizeof names[i], "extra.%u", i);
+      surplus[i].rename = names[i];
+    }
+  restore ();
+  write_changed (surplus, G_N_ELEMENTS (surplus));
+  g_assert_null (load (folder, &error));
+  for (const char *at = error->message; (at = strstr (at, " is surplus")) != NULL; at++)
+    named++;
+  g_assert_cmpuint (named, ==, 100);
+  g_assert_true (g_str_has_suffix (error->message, "; and 3 more"));
+  assert_says (&error, FILES, REFORMER_FILE_ERROR_MISMATCH, "extra.0 is surplus", NULL);
+  restore ();
+  assert_loads ();
+}
+
 /* ---- Cut and damaged ---- */
 
 /* Whatever a damaged folder gives: an error of one line, or a model that runs or says why not. TRUE: a model. */
@@ -652,6 +702,7 @@ main (int    argc,
   g_test_add_func ("/mistakes-files/missing", test_missing);
   g_test_add_func ("/mistakes-files/foreign", test_foreign);
   g_test_add_func ("/mistakes-files/tensors", test_tensors);
+  g_test_add_func ("/mistakes-files/many-tensors", test_many_tensors);
   g_test_add_func ("/mistakes-files/cut", test_cut);
   g_test_add_func ("/mistakes-files/flipped-config", test_flipped_config);
   g_test_add_func ("/mistakes-files/flipped-header", test_flipped_header);

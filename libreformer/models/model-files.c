@@ -31,7 +31,8 @@ typedef struct
   guint            n_problems;
 } Reading;
 
-#define MAX_NAMED 8
+/* Problems that are named one by one; a line with more would help nobody. */
+#define MAX_NAMED 100
 
 static void G_GNUC_PRINTF (2, 3)
 add_problem (Reading    *reading,
@@ -252,8 +253,9 @@ read_weights (ReformerModel  *self,
   entries = match (&reading, parameters, buffers);
   if (reading.n_problems > 0)
     {
-      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_MISMATCH, "%s does not fit the configuration: %s%s", reformer_weights_get_path (weights), problems->str,
-                   reading.n_problems > MAX_NAMED ? "; and more" : "");
+      if (reading.n_problems > MAX_NAMED)
+        g_string_append_printf (problems, "; and %u more", reading.n_problems - MAX_NAMED);
+      g_set_error (error, REFORMER_FILE_ERROR, REFORMER_FILE_ERROR_MISMATCH, "%s does not fit the configuration: %s", reformer_weights_get_path (weights), problems->str);
       return FALSE;
     }
   /* All is read aside before the first value is replaced: a read that fails, or is cancelled, changes nothing. */
