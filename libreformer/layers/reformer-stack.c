@@ -266,6 +266,10 @@ reformer_stack_class_init (ReformerStackClass *klass)
    * ReformerStack:keep:
    *
    * What is kept of a forward pass for the backward pass. `nothing` needs two streams: with one a pass that is to have gradients fails.
+   *
+   * `auto` becomes one of the others at the model's first step of training, a [method@Model.compute_gradients] or the first of a trainer's, and stays that: the first of
+   * `everything`, `inputs` and `nothing` that the memory allows, or `inputs` where branches of your own are in the stack. The property then says which, and
+   * notifies: at once, or when an asynchronous training ends. A step that fails leaves `auto`. A stack that runs without a model takes `auto` for `everything`.
    */
   props[PROP_KEEP] = g_param_spec_enum ("keep", NULL, NULL, REFORMER_TYPE_KEEP, REFORMER_KEEP_AUTO, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
   g_object_class_install_properties (object_class, N_PROPS, props);

@@ -162,7 +162,7 @@ point_to_json (Bench      *self,
                       "account_peak_bytes", (json_int_t) point->account,
                       "process_peak_bytes", (json_int_t) point->process);
   json_object_set_new (object, "share", peak > 0 ? json_real (rate_seen / peak) : json_null ());
-  json_object_set_new (object, "keep", point->mode == BENCH_TRAIN ? json_string (bench_keep_name (point->keep)) : json_null ());
+  json_object_set_new (object, "keep", point->mode == BENCH_TRAIN ? json_string (tool_keep_get_name (point->keep)) : json_null ());
   json_object_set_new (object, "prompt_seconds", point->mode == BENCH_GENERATE ? json_real (point->prompt) : json_null ());
   if (point->profile != NULL)
     json_object_set_new (object, "profile", profile_to_json (point->profile));
@@ -245,7 +245,7 @@ add_point (Bench      *self,
   const double speed = tokens_of (self, point) / spread.median;
 
   add_row (rows, g_strdup (bench_mode_name (point->mode)), tool_format_count ((double) point->length),
-           g_strdup (point->mode == BENCH_TRAIN ? bench_keep_name (point->keep) : "-"), format_milliseconds (spread.median), format_milliseconds (spread.least),
+           g_strdup (point->mode == BENCH_TRAIN ? tool_keep_get_name (point->keep) : "-"), format_milliseconds (spread.median), format_milliseconds (spread.least),
            format_milliseconds (spread.most), speed < 100 ? g_strdup_printf ("%.1f", speed) : tool_format_count (speed), g_strdup_printf (seen < 1e10 ? "%.2f" : "%.1f", seen * 1e-9),
            peak > 0 ? g_strdup_printf ("%.2f", seen / peak) : g_strdup ("-"), tool_format_bytes (point->account), tool_format_bytes (point->process), NULL);
 }

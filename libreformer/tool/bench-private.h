@@ -47,7 +47,6 @@ typedef struct
 BenchPoint *bench_point_new     (BenchMode    mode,
                                  gint64       length);
 const char *bench_mode_name     (BenchMode    mode);
-const char *bench_keep_name     (ReformerKeep keep);
 
 /* Tokens that generate reads before those that it times, the last of which ends at the length. */
 gint64      bench_prompt_length (Bench       *self,

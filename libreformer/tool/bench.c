@@ -43,14 +43,6 @@ bench_mode_name (BenchMode mode)
   return mode_names[mode];
 }
 
-const char *
-bench_keep_name (ReformerKeep keep)
-{
-  g_autoptr (GEnumClass) keeps = g_type_class_ref (REFORMER_TYPE_KEEP);
-
-  return g_enum_get_value (keeps, (int) keep)->value_nick;
-}
-
 BenchPoint *
 bench_point_new (BenchMode mode,
                  gint64    length)
@@ -150,20 +142,6 @@ read_points (Bench      *self,
 }
 
 static gboolean
-read_keep (Bench      *self,
-           const char *text)
-{
-  g_autoptr (GEnumClass) keeps = g_type_class_ref (REFORMER_TYPE_KEEP);
-  const GEnumValue *value = g_enum_get_value_by_nick (keeps, text != NULL ? text : "auto");
-
-  if (value == NULL)
-    tool_usage (&tool_verb_bench, "--keep is \"%s\", auto, everything, inputs or nothing is wanted", text);
-  else
-    self->keep = (ReformerKeep) value->value;
-  return value != NULL;
-}
-
-static gboolean
 read_options (Bench    *self,
               Options  *options,
               char    **arguments)
@@ -184,7 +162,7 @@ read_options (Bench    *self,
   return tool_parse_number (verb, "rows", options->rows, 1, G_MAXINT32, &self->rows) &&
          tool_parse_number (verb, "repeats", options->repeats, 1, 100000, &self->repeats) &&
          tool_parse_number (verb, "warm-up", options->warm_up, 0, 1000, &self->warm_up) &&
-         tool_parse_size (verb, "memory-limit", options->limit, &self->limit) && read_keep (self, options->keep) &&
+         tool_parse_size (verb, "memory-limit", options->limit, &self->limit) && tool_parse_keep (verb, options->keep, &self->keep) &&
          read_points (self, options->lengths != NULL ? options->lengths : LENGTHS, options->modes != NULL ? options->modes : MODES);
 }
 

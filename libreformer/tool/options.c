@@ -153,6 +153,21 @@ tool_parse_number (const ToolVerb *verb,
 }
 
 gboolean
+tool_parse_keep (const ToolVerb *verb,
+                 const char     *text,
+                 ReformerKeep   *keep)
+{
+  g_autoptr (GEnumClass) keeps = g_type_class_ref (REFORMER_TYPE_KEEP);
+  const GEnumValue *value = text != NULL ? g_enum_get_value_by_nick (keeps, text) : NULL;
+
+  if (value != NULL)
+    *keep = (ReformerKeep) value->value;
+  else if (text != NULL)
+    tool_usage (verb, "--keep is \"%s\", auto, everything, inputs or nothing is wanted", text);
+  return value != NULL || text == NULL;
+}
+
+gboolean
 tool_parse_size (const ToolVerb *verb,
                  const char     *option,
                  const char     *text,

@@ -143,6 +143,14 @@ tool_format_bytes (guint64 bytes)
   return g_strdup_printf ("%.1f %s", value, units[i]);
 }
 
+const char *
+tool_keep_get_name (ReformerKeep keep)
+{
+  g_autoptr (GEnumClass) keeps = g_type_class_ref (REFORMER_TYPE_KEEP);
+
+  return g_enum_get_value (keeps, (int) keep)->value_nick;
+}
+
 void
 tool_print_field (const char *key,
                   const char *format,

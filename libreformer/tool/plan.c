@@ -52,14 +52,6 @@ plan_clear (Plan *self)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Plan, plan_clear)
 
-static const char *
-keep_name (ReformerKeep keep)
-{
-  g_autoptr (GEnumClass) keeps = g_type_class_ref (REFORMER_TYPE_KEEP);
-
-  return g_enum_get_value (keeps, (int) keep)->value_nick;
-}
-
 /* ---- Options ---- */
 
 static void
@@ -75,20 +67,6 @@ options_clear (Options *options)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
-
-static gboolean
-read_keep (Plan       *self,
-           const char *text)
-{
-  g_autoptr (GEnumClass) keeps = g_type_class_ref (REFORMER_TYPE_KEEP);
-  const GEnumValue *value = g_enum_get_value_by_nick (keeps, text != NULL ? text : "auto");
-
-  if (value == NULL)
-    tool_usage (&tool_verb_plan, "--keep is \"%s\", auto, everything, inputs or nothing is wanted", text);
-  else
-    self->wanted = (ReformerKeep) value->value;
-  return value != NULL;
-}
 
 /* The one that training takes where none is named; "none" plans gradients alone. */
 static gboolean
@@ -128,7 +106,7 @@ read_options (Plan     *self,
       return tool_parse_number (verb, "length", options->length, 1, G_MAXINT32, &self->length) &&
              tool_parse_number (verb, "rows", options->rows, 1, G_MAXINT32, &self->rows) &&
              tool_parse_size (verb, "memory-limit", options->limit, &self->limit) &&
-             read_keep (self, options->keep) && read_optimizer (self, options->optimizer);
+             tool_parse_keep (verb, options->keep, &self->wanted) && read_optimizer (self, options->optimizer);
     }
   return FALSE;
 }
@@ -269,7 +247,7 @@ print_text (Plan *self)
   else
     tool_print_field ("for", "inference");
   if (self->gradients)
-    tool_print_field ("keep", "%s%s", keep_name (reformer_memory_plan_get_keep (self->plan)), self->wanted == REFORMER_KEEP_AUTO ? " (auto)" : "");
+    tool_print_field ("keep", "%s%s", tool_keep_get_name (reformer_memory_plan_get_keep (self->plan)), self->wanted == REFORMER_KEEP_AUTO ? " (auto)" : "");
   if (self->axes != NULL)
     tool_print_field ("positions", "%" G_GINT64_FORMAT " with an axial_pos_shape of %s", positions, self->axes);
   tool_print_field ("device", "%s, %s kernels", self->like != NULL ? reformer_device_get_name (self->like) : "there is none; a plain CPU is assumed",
@@ -307,7 +285,7 @@ print_json (Plan *self)
                       "available_bytes", (json_int_t) reformer_memory_plan_get_available (self->plan),
                       "fits", reformer_memory_plan_get_fits (self->plan),
                       "max_length", (json_int_t) self->most);
-  json_object_set_new (object, "keep", self->gradients ? json_string (keep_name (reformer_memory_plan_get_keep (self->plan))) : json_null ());
+  json_object_set_new (object, "keep", self->gradients ? json_string (tool_keep_get_name (reformer_memory_plan_get_keep (self->plan))) : json_null ());
   json_object_set_new (object, "bytes_per_token", self->slope > 0 ? json_real (self->slope) : json_null ());
   tool_print_json (object);
 }

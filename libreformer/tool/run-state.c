@@ -58,6 +58,7 @@ add_state (json_t  *object,
 {
   g_autoptr (GFile) checkpoint = g_file_equal (model, folder) ? tool_run_find_newest (folder) : g_object_ref (model);
   json_auto_t *state = checkpoint != NULL ? read_state (checkpoint) : NULL;
+  json_t *keep = json_object_get (state, "keep");
   const json_int_t best = json_integer_value (json_object_get (state, "best_step"));
   const char *planned = json_string_value (json_object_get (json_object_get (run->root, "trainer"), "total-steps"));
   gint64 total = json_integer_value (json_object_get (state, "total_steps"));
@@ -68,6 +69,7 @@ add_state (json_t  *object,
   json_object_set_new (object, "step", json_integer (json_integer_value (json_object_get (state, "step"))));
   json_object_set_new (object, "total_steps", json_integer (total));
   json_object_set_new (object, "tokens", json_integer (json_integer_value (json_object_get (state, "tokens"))));
+  json_object_set_new (object, "keep", json_is_string (keep) ? json_incref (keep) : json_null ());
   json_object_set_new (object, "best", best > 0 ? json_pack ("{s:I, s:o, s:o}", "step", best, "loss", tool_json_number (loss), "bits",
                                                              tool_task_predicts_tokens (find_head (run)) ? tool_json_number (loss / G_LN2) : json_null ()) : json_null ());
 }
@@ -107,7 +109,7 @@ tool_run_state_print (json_t *state)
 {
   json_t *options = json_object_get (state, "options"), *best = json_object_get (state, "best");
   g_autofree char *tokens = tool_format_count (json_number_value (json_object_get (state, "tokens")));
-  const char *tokenizer = text_of (options, NULL, "tokenizer");
+  const char *tokenizer = text_of (options, NULL, "tokenizer"), *keep = json_string_value (json_object_get (state, "keep")); /* NULL: no step is saved */
 
   if (!json_is_null (json_object_get (options, "tokenizer"))) /* the input is vectors */
     tool_print_field ("tokenizer", "%s", tokenizer);
@@ -117,6 +119,8 @@ tool_run_state_print (json_t *state)
   tool_print_field ("  with", "%s, learning rate %s, %s; sequences of %s; seed %s", text_of (options, "optimizer", "name"),
                     text_of (json_object_get (options, "optimizer"), "options", "learning-rate"), text_of (options, "schedule", "decay"),
                     text_of (options, "trainer", "sequence-length"), text_of (options, NULL, "seed"));
+  if (keep != NULL)
+    tool_print_field ("  keep", "%s%s", keep, g_str_equal (text_of (options, NULL, "keep"), "auto") ? " (auto)" : "");
   if (json_is_object (best))
     {
       const ReformerHead head = json_is_null (json_object_get (best, "bits")) ? REFORMER_HEAD_NONE : REFORMER_HEAD_LANGUAGE;

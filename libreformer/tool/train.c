@@ -100,6 +100,21 @@ running (ReformerTrainer *trainer,
 
 /* ---- The end ---- */
 
+/* What the option said: auto becomes one of the others at the first step. */
+static const char *
+find_keep_option (Train *self)
+{
+  const char *text = json_string_value (json_object_get (self->training->run->root, "keep"));
+
+  return text != NULL ? text : "auto";
+}
+
+static const char *
+find_keep (Train *self)
+{
+  return tool_keep_get_name (reformer_stack_get_keep (reformer_model_get_stack (self->training->model)));
+}
+
 /* A loss in bits, where it has any. */
 static json_t *
 bits_of (Train  *self,
@@ -134,6 +149,8 @@ print_json (Train *self)
   json_object_set_new (object, "seconds", json_real (seconds));
   json_object_set_new (object, "tokens_per_second", json_real (seconds > 0 ? (double) (tokens - self->tokens) / seconds : 0));
   json_object_set_new (object, "skipped", json_integer ((json_int_t) reformer_trainer_get_n_skipped (trainer)));
+  json_object_set_new (object, "keep", json_string (find_keep (self)));
+  json_object_set_new (object, "keep_option", json_string (find_keep_option (self)));
   json_object_set_new (object, "memory_bytes", json_integer ((json_int_t) self->memory));
   json_object_set_new (object, "parameters", json_integer ((json_int_t) reformer_model_get_n_parameters (self->training->model)));
   tool_print_json (object);
@@ -185,6 +202,7 @@ print_text (Train                     *self,
 
       tool_print_field ("held out", "%s at step %u, the best%s", loss, best, best < reformer_trainer_get_n_steps (trainer) && has_best (self, best) ? ": checkpoints/best" : "");
     }
+  tool_print_field ("keep", "%s%s", find_keep (self), g_str_equal (find_keep_option (self), "auto") ? " (auto)" : "");
   printf ("\nTry next:\n");
   if (self->head == REFORMER_HEAD_LANGUAGE)
     printf ("  reformer generate %s --prompt \"In the beginning \"\n", quoted);

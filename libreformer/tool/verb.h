@@ -66,6 +66,9 @@ gboolean tool_parse_number (const ToolVerb      *verb,
                             gint64               least,
                             gint64               most,
                             gint64              *value);
+gboolean tool_parse_keep   (const ToolVerb      *verb,
+                            const char          *text,
+                            ReformerKeep        *keep);
 /* 512M, 4G, 1.5GiB: powers of 1024. */
 gboolean tool_parse_size   (const ToolVerb      *verb,
                             const char          *option,
@@ -91,6 +94,8 @@ char    *tool_format_ints  (const int           *values,
                             gsize                n);
 /* "512.0 KiB", "5.4 MiB", "31.2 GiB" */
 char    *tool_format_bytes (guint64              bytes);
+/* "everything" */
+const char *tool_keep_get_name (ReformerKeep     keep);
 /* Lines of "key   value". */
 void     tool_print_field  (const char          *key,
                             const char          *format,

@@ -204,6 +204,27 @@ def test_damaged_checkpoint():
     assert result.json()['first_step'] == 20 and digest('damaged', 'model.safetensors') == before, result
 
 
+def test_keep():
+    """What auto took is said at the end, and stays with the run; so does what was asked for."""
+    layers = ['--attn-layers', 'local,local,local,local', '--axial-pos-shape', '64,64', '--length', '4096']
+    arguments = ['--data', 'book.txt', *TINY, *layers, '--steps', '1', '--checkpoint-interval', '0']
+    result = fine('train', 'keep', *arguments)
+    assert re.search(rb'^keep +everything \(auto\)$', result.out, re.M), result
+    assert re.search(rb'^  keep +everything \(auto\)$', fine('info', 'keep').out, re.M)
+    seen = fine('info', 'keep', '--json').json()['run']
+    assert seen['keep'] == 'everything' and seen['options']['keep'] == 'auto', seen
+    # less memory than everything takes
+    most, least = (fine('plan', 'keep', '--length', '4096', '--rows', '8', '--keep', keep, '--json').json()['total_bytes'] for keep in ('everything', 'nothing'))
+    seen = fine('train', 'keep-less', *arguments, '--memory-limit', str((most + least) // 2), '--json', '--quiet').json()
+    assert seen['keep'] in ('inputs', 'nothing') and seen['keep_option'] == 'auto', (seen, most, least)
+    assert fine('train', 'keep-less', '--resume', '--steps', '2', '--json', '--quiet').json()['keep'] == seen['keep']
+    # as it was told
+    result = fine('train', 'keep-inputs', *arguments, '--keep', 'inputs')
+    assert re.search(rb'^keep +inputs$', result.out, re.M) and re.search(rb'^  keep +inputs$', fine('info', 'keep-inputs').out, re.M), result
+    seen = fine('train', 'keep-inputs', '--resume', '--json', '--quiet').json()
+    assert seen['keep'] == seen['keep_option'] == 'inputs', seen
+
+
 def test_seed():
     train('seed-7', '--steps', '1', '--seed', '7', '--quiet')
     train('seed-8', '--steps', '1', '--seed', '8', '--quiet')
