@@ -12,6 +12,8 @@ typedef struct
   const char *device; /* NULL: the default one */
   gint64      length; /* the most tokens; 0: 4096, or as many as the model has positions for */
   gint64      queries; /* 0: all */
+  gint64      token; /* whose keys are listed, from 0; -1: none's */
+  gint64      keys; /* how many of them; 0: all */
   gboolean    json;
 } ToolInfoAttention;
 

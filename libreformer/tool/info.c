@@ -345,7 +345,7 @@ run (int    argc,
   g_autofree char *path = NULL;
   Weights weights = { 0 };
   Counts counts;
-  g_autofree char *text = NULL, *length = NULL, *queries = NULL, *device = NULL;
+  g_autofree char *text = NULL, *length = NULL, *queries = NULL, *token = NULL, *keys = NULL, *device = NULL;
   GError *error = NULL;
   gboolean json = FALSE, attention = FALSE;
   const GOptionEntry entries[] = {
@@ -354,20 +354,26 @@ run (int    argc,
     { "text", 0, 0, G_OPTION_ARG_FILENAME, &text, "with --attention: the text", "FILE" },
     { "length", 0, 0, G_OPTION_ARG_STRING, &length, "with --attention: how many tokens of it (4096)", "N" },
     { "queries", 0, 0, G_OPTION_ARG_STRING, &queries, "with --attention: how many of them to measure with; 0: all (256)", "N" },
+    { "token", 0, 0, G_OPTION_ARG_STRING, &token, "with --attention: say what this token, counted from 0, attended to", "N" },
+    { "keys", 0, 0, G_OPTION_ARG_STRING, &keys, "with --token: how many tokens of each head to list; 0: all (8)", "N" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &device, "with --attention: cpu, gpu, a number or part of a name (REFORMER_DEVICE)", "DEVICE" },
     G_OPTION_ENTRY_NULL,
   };
 
   if (!tool_parse (&tool_verb_info, entries, argc, argv, &arguments, 1, 1))
     return TOOL_USAGE;
-  if (attention || text != NULL || length != NULL || queries != NULL || device != NULL)
+  if (attention || text != NULL || length != NULL || queries != NULL || token != NULL || keys != NULL || device != NULL)
     {
-      ToolInfoAttention options = { text, device, 0, 256, json };
+      ToolInfoAttention options = { text, device, 0, 256, -1, 8, json };
 
       if (!attention || text == NULL)
-        return tool_usage (&tool_verb_info, attention ? "--attention needs --text FILE" : "--text, --length, --queries and --device are for --attention");
+        return tool_usage (&tool_verb_info, attention ? "--attention needs --text FILE" : "--text, --length, --queries, --token, --keys and --device are for --attention");
+      if (keys != NULL && token == NULL)
+        return tool_usage (&tool_verb_info, "--keys is for --token");
       if (!tool_parse_number (&tool_verb_info, "length", length, 1, G_MAXINT, &options.length) ||
-          !tool_parse_number (&tool_verb_info, "queries", queries, 0, G_MAXINT, &options.queries))
+          !tool_parse_number (&tool_verb_info, "queries", queries, 0, G_MAXINT, &options.queries) ||
+          !tool_parse_number (&tool_verb_info, "token", token, 0, G_MAXINT, &options.token) ||
+          !tool_parse_number (&tool_verb_info, "keys", keys, 0, G_MAXINT, &options.keys))
         return TOOL_USAGE;
       return tool_info_attention (arguments[0], &options);
     }
@@ -404,9 +410,12 @@ const ToolVerb tool_verb_info = {
   "With --attention the model reads the beginning of --text. For each head: how many buckets have\n"
   "tokens, the most tokens in one, how much of the exact attention the layer's windows cover, and\n"
   "how far it is from a token to what it attends to. The two last are means over some tokens.\n"
+  "Then, for each round of hashing, the sizes of the buckets that have tokens. With --token: what\n"
+  "that token attended to, the largest weights first. --json has all of it.\n"
   "\n"
   "Example:\n"
   "  reformer info models/book\n"
-  "  reformer info models/book --attention --text book.txt",
+  "  reformer info models/book --attention --text book.txt\n"
+  "  reformer info models/book --attention --text book.txt --token 300",
   run,
 };

@@ -214,7 +214,7 @@ def test_keep():
     seen = fine('info', 'keep', '--json').json()['run']
     assert seen['keep'] == 'everything' and seen['options']['keep'] == 'auto', seen
     # less memory than everything takes
-    most, least = (fine('plan', 'keep', '--length', '4096', '--rows', '8', '--keep', keep, '--json').json()['total_bytes'] for keep in ('everything', 'nothing'))
+    most, least = (fine('plan', 'keep', '--length', '4096', '--keep', keep, '--json').json()['total_bytes'] for keep in ('everything', 'nothing'))
     seen = fine('train', 'keep-less', *arguments, '--memory-limit', str((most + least) // 2), '--json', '--quiet').json()
     assert seen['keep'] in ('inputs', 'nothing') and seen['keep_option'] == 'auto', (seen, most, least)
     assert fine('train', 'keep-less', '--resume', '--steps', '2', '--json', '--quiet').json()['keep'] == seen['keep']

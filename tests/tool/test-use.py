@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """reformer evaluate, generate and info, on a model that reformer train made."""
 
+import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -140,7 +142,65 @@ def test_info_attention():
             assert 0 < head['coverage'] <= 1 + 1e-12 and 0 <= head['distance'] < 200, head
             hashed = layer['kind'] == 'lsh'
             assert head['rounds'] == (config['num_hashes'] if hashed else 0) and (1 <= head['buckets'] and 1 <= head['largest'] <= 200 if hashed else head['largest'] == 0), head
-    assert len(lines) == 3 + sum(len(layer['heads']) for layer in seen['layers']), lines
+    n_heads = sum(len(layer['heads']) for layer in seen['layers'])
+    assert lines[3 + n_heads] == '' and lines[4 + n_heads].split() == ['layer', 'round', 'buckets', 'smallest', 'median', 'largest'], lines
+    # a row for each round: the sizes of all heads together
+    rounds = [line.split() for line in lines[5 + n_heads:]]
+    for layer in seen['layers']:
+        for number in range(layer['heads'][0]['rounds']):
+            sizes = sorted(tokens for head in layer['heads'] for _, tokens in head['bucket_sizes'][number])
+            row = [layer['name'], str(number), '%.1f' % (len(sizes) / len(layer['heads'])), str(sizes[0]), str(sizes[len(sizes) // 2]), str(sizes[-1])]
+            assert rounds.pop(0) == row, (row, lines)
+    assert not rounds, rounds
+
+
+def test_info_token():
+    """What a token attended to, and the buckets that it and all others fell into."""
+    place, rounds = 150, load('model', 'config.json')['num_hashes']
+    arguments = ['info', 'model', '--attention', '--text', 'book.txt', '--length', '200', '--token', str(place)]
+    seen = fine(*arguments, '--keys', '0', '--json').json()
+    text = make_text(200).decode()
+    assert seen['token'] == {'place': place, 'id': ord(text[place]) + 2, 'text': text[place]}, seen['token']
+    for layer in seen['layers']:
+        for head in layer['heads']:
+            hashed = layer['kind'] == 'lsh'
+            weights = [key['weight'] for key in head['keys']]
+            assert weights == sorted(weights, reverse=True) and math.isclose(sum(weights), 1, rel_tol=1e-9), weights
+            for key in head['keys']:
+                assert key['place'] <= place and key['text'] == text[key['place']] and 0 <= key['round'] < (rounds if hashed else 1), key
+            assert len(head['bucket_sizes']) == len(head['token_buckets']) == (rounds if hashed else 0), head
+            for sizes, bucket in zip(head['bucket_sizes'], head['token_buckets']):
+                assert sizes == sorted(sizes) and sum(tokens for _, tokens in sizes) == 200 and bucket in [number for number, _ in sizes], (sizes, bucket)
+            if hashed:
+                assert head['largest'] == max(tokens for sizes in head['bucket_sizes'] for _, tokens in sizes), head
+                assert math.isclose(head['buckets'], sum(map(len, head['bucket_sizes'])) / rounds), head
+    lines = fine(*arguments, '--keys', '3').out.decode().splitlines()
+    assert lines[1].split(maxsplit=1) == ['token', '%d, "%s"' % (place, text[place])], lines
+    assert lines[2].split() == ['layer', 'kind', 'head', 'round', 'place', 'text', 'weight'], lines
+    rows = iter(lines[3:])
+    for layer in seen['layers']:
+        for number, head in enumerate(layer['heads']):
+            for key in head['keys'][:3]:
+                cells = (layer['name'], layer['kind'], number, key['round'] if layer['kind'] == 'lsh' else '-', key['place'], json.dumps(key['text']), '%.4f' % key['weight'])
+                assert re.fullmatch(' +'.join(re.escape(str(cell)) for cell in cells), next(rows)), (cells, lines)
+    assert next(rows) == '' and next(rows).split(maxsplit=2) == ['layer', 'head', 'bucket of each round'], lines
+    for layer in seen['layers']:
+        for number, head in enumerate(layer['heads']):
+            if head['token_buckets']:
+                assert next(rows).split() == [layer['name'], str(number), *map(str, head['token_buckets'])], lines
+    assert next(rows, None) is None, lines
+
+
+def test_info_token_text():
+    """A byte that is no character, and what a table cannot hold; no layer hashes so few tokens."""
+    write('accents.txt', 'caf\u00e9 "x"\n'.encode())
+    for place, text, table in ((3, '\ufffd', '"\\xc3"'), (6, '"', '"\\""'), (9, '\n', '"\\n"'), (5, ' ', '" "')):
+        arguments = ['info', 'model', '--attention', '--text', 'accents.txt', '--token', str(place)]
+        seen = fine(*arguments, '--json').json()
+        assert seen['token']['text'] == text and seen['tokens'] == 10, seen
+        assert all(head['bucket_sizes'] == head['token_buckets'] == [] for layer in seen['layers'] for head in layer['heads']), seen
+        out = fine(*arguments).out.decode()
+        assert '\ntoken              %d, %s\n' % (place, table) in out and 'bucket' not in out, out
 
 
 def test_without_run():
