@@ -15,7 +15,7 @@
 typedef struct
 {
   char     *data, *length, *device, *limit;
-  gboolean  json, quiet;
+  gboolean  exact, json, quiet;
 } Options;
 
 static void
@@ -37,6 +37,7 @@ typedef struct
   ToolRun            *run;       /* NULL: there is none */
   double              fraction;  /* its last part; 0: all of it */
   int                 length;    /* of the run; 0: not known */
+  gboolean            exact;     /* LSH layers hash nothing, and see all tokens */
   ReformerModel      *model;
   ReformerTokenizer  *tokenizer;
   ReformerTrainer    *trainer;
@@ -144,6 +145,25 @@ open_data (Evaluation      *self,
   return reformer_dataset_count_samples (self->dataset, G_MAXINT, error) >= 0; /* what cannot be read is said before a device is opened */
 }
 
+/* Every LSH layer sees all tokens. */
+static void
+make_exact (Evaluation *self)
+{
+  GListModel *stack = G_LIST_MODEL (reformer_model_get_stack (self->model));
+
+  for (guint i = 0; i < g_list_model_get_n_items (stack); i++)
+    {
+      g_autoptr (GObject) branch = g_list_model_get_item (stack, i);
+
+      if (!REFORMER_IS_LSH_ATTENTION (branch))
+        continue;
+      reformer_lsh_attention_set_exact (REFORMER_LSH_ATTENTION (branch), TRUE);
+      self->exact = TRUE;
+    }
+  if (!self->exact)
+    tool_message ("--exact changes nothing: the model has no LSH layer");
+}
+
 /* FALSE with an error, or with none after a message about wrong usage. */
 static gboolean
 prepare (Evaluation      *self,
@@ -174,6 +194,8 @@ prepare (Evaluation      *self,
   self->model = reformer_model_new (device, config);
   if (!reformer_model_load_weights (self->model, folder, cancellable, error))
     return FALSE;
+  if (options->exact)
+    make_exact (self);
   self->trainer = reformer_trainer_new (self->model, self->dataset);
   tool_fit_length (self->trainer, self->length);
   return tool_properties_apply (properties, &tool_verb_evaluate, G_OBJECT (self->trainer));
@@ -193,11 +215,12 @@ print (Evaluation *self,
 
   if (json)
     {
-      json_t *object = json_pack ("{s:o, s:s, s:f, s:i, s:o, s:s, s:I, s:I, s:f, s:f}",
+      json_t *object = json_pack ("{s:o, s:s, s:f, s:i, s:b, s:o, s:s, s:I, s:I, s:f, s:f}",
                                   "data", tool_json_string (self->path),
                                   "task", tool_task_get_name (head),
                                   "held_out_fraction", self->fraction,
                                   "sequence_length", reformer_trainer_get_sequence_length (self->trainer),
+                                  "exact", self->exact,
                                   "loss", tool_json_number (reformer_evaluation_get_loss (evaluation)),
                                   "unit", unit,
                                   "targets", (json_int_t) reformer_evaluation_get_targets (evaluation),
@@ -216,6 +239,8 @@ print (Evaluation *self,
       part = self->fraction > 0 ? g_strdup_printf (", %s%g of it", tool_task_predicts_tokens (head) ? "the last " : "", self->fraction) : g_strdup ("");
 
       tool_print_field ("data", "%s%s", name, part);
+      if (self->exact)
+        tool_print_field ("lsh attention", "exact: nothing is hashed, each token sees all others");
       tool_print_field ("loss", "%.4f", reformer_evaluation_get_loss (evaluation));
       tool_task_print_metrics (evaluation, unit);
       tool_print_field ("targets", "%s, in sequences of at most %d", targets, reformer_trainer_get_sequence_length (self->trainer));
@@ -243,6 +268,7 @@ run (int    argc,
   const GOptionEntry entries[] = {
     { "data", 0, 0, G_OPTION_ARG_FILENAME, &options.data, "the text, or the sequences; where it is not given, what the model's own training held out", "FILE" },
     { "length", 0, 0, G_OPTION_ARG_STRING, &options.length, "tokens of a sequence", "N" },
+    { "exact", 0, 0, G_OPTION_ARG_NONE, &options.exact, "LSH layers hash nothing and see all tokens, which takes the square of the length", NULL },
     { "device", 0, 0, G_OPTION_ARG_STRING, &options.device, "cpu, gpu, a number or part of a name (REFORMER_DEVICE)", "DEVICE" },
     { "memory-limit", 0, 0, G_OPTION_ARG_STRING, &options.limit, "memory to keep to, such as 512M or 4G (the device's)", "SIZE" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "print JSON", NULL },
@@ -263,6 +289,8 @@ run (int    argc,
     return TOOL_USAGE;
   if (options.data == NULL && (G_IS_VALUE (&fraction) || tool_properties_find_given (properties, "data", NULL) != NULL))
     return tool_usage (&tool_verb_evaluate, "--%s is for --data", G_IS_VALUE (&fraction) ? "held-out-fraction" : tool_properties_find_given (properties, "data", NULL));
+  if (options.exact && tool_properties_get_given (properties, "num-hashes-evaluation") != NULL)
+    return tool_usage (&tool_verb_evaluate, "--exact and --num-hashes-evaluation exclude each other");
   tool_signals_start ();
   tool_signals_cancel (cancellable);
   tool_progress_start (options.quiet, FALSE);

@@ -37,6 +37,20 @@ def test_evaluate_data():
     assert fine('evaluate', 'model', '--data', 'noise', '--json').json()['bits'] > whole['bits'] + 2
 
 
+def test_evaluate_exact():
+    """LSH layers see everything; sequences no longer than a chunk they see anyway, and models without such layers have nothing to change."""
+    arguments = ['evaluate', 'model', '--data', 'book.txt', '--held-out-fraction', '0.1']
+    hashed, exact = fine(*arguments, '--json').json(), fine(*arguments, '--exact', '--json').json()
+    assert exact['exact'] and not hashed['exact'] and exact['loss'] != hashed['loss'] and abs(exact['bits'] - hashed['bits']) < 0.5, (hashed, exact)
+    short = [fine(*arguments, '--length', '16', *option, '--json').json()['loss'] for option in ([], ['--exact'])]
+    assert math.isclose(*short, rel_tol=1e-6), short
+    assert b'lsh attention      exact' in fine(*arguments, '--exact').out and b'exact' not in fine(*arguments).out
+    train('no-lsh', '--attn-layers', 'local,full', '--steps', '1', '--quiet')
+    plain, exact = fine(*arguments[:1], 'no-lsh', *arguments[2:], '--json').json(), fine(*arguments[:1], 'no-lsh', *arguments[2:], '--exact', '--json', '--quiet')
+    message(exact, '--exact changes nothing: the model has no LSH layer')
+    assert exact.json()['loss'] == plain['loss'] and not exact.json()['exact'], exact
+
+
 def test_evaluate_progress():
     result = run_on_terminal('evaluate', 'model', '--data', 'book.txt', '--json')
     assert result.status == 0 and b'sequence 1/313' in result.err and b'\x1b' not in result.err and result.err.rstrip(b' ').endswith(b'\r'), result

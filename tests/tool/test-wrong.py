@@ -100,6 +100,7 @@ LINES = [
     (['evaluate', 'model', '--held-out-fraction', '0.5'], 2, ['--held-out-fraction is for --data']),
     (['evaluate', 'model', *DATA, '--length', '0'], 2, ['--length is "0"']),
     (['evaluate', 'model', *DATA, '--length', '100000'], 1, ['100000', '65536']),
+    (['evaluate', 'model', *DATA, '--exact', '--num-hashes-evaluation', '2'], 2, ['--exact and --num-hashes-evaluation exclude each other']),
     (['evaluate', 'model', '--data', 'empty.txt'], 1, ['empty.txt', 'is empty']),
     (['evaluate', 'model', '--data', 'nowhere.txt'], 1, ['nowhere.txt']),
     (['evaluate', 'nowhere', *DATA], 1, ['nowhere']),
