@@ -287,7 +287,7 @@ read_weights (ReformerModel  *self,
  * @cancellable: (nullable): a cancellable
  * @error: return location for an error
  *
- * Reads a model: `config.json`, and `model.safetensors` or its shards, in float32, float16 or bfloat16. The rotations of LSH layers are read where the folder
+ * Reads a model: `config.json`, and `model.safetensors` or its shards, in float32, float16, bfloat16 or float64. The rotations of LSH layers are read where the folder
  * has them; otherwise they are drawn.
  *
  * Returns: (transfer full): the model, or %NULL with @error set: [error@FileError], [error@ModelError], [error@DeviceError]
