@@ -326,6 +326,14 @@ total_with (ReformerDevice *device,
 }
 
 static void
+count_notify (ReformerStack *stack,
+              GParamSpec    *pspec,
+              guint         *count)
+{
+  (*count)++;
+}
+
+static void
 check_auto (ReformerDevice *device,
             const Case     *c,
             guint64         limit,
@@ -337,7 +345,9 @@ check_auto (ReformerDevice *device,
   g_autoptr (ReformerMemoryPlan) plan = NULL;
   g_autoptr (ReformerTensor) tokens = NULL;
   g_autoptr (GError) error = NULL;
+  guint notified = 0;
 
+  g_signal_connect (stack, "notify::keep", G_CALLBACK (count_notify), &notified);
   g_assert_cmpint (reformer_stack_get_keep (stack), ==, REFORMER_KEEP_AUTO);
   reformer_device_set_memory_limit (device, limit);
   plan = reformer_model_estimate_memory (model, c->rows, c->length, TRUE, &error);
@@ -349,6 +359,7 @@ check_auto (ReformerDevice *device,
   run (model, tokens, FALSE, &error);
   g_clear_error (&error);
   g_assert_cmpint (reformer_stack_get_keep (stack), ==, REFORMER_KEEP_AUTO);
+  g_assert_cmpuint (notified, ==, 0);
   run (model, tokens, TRUE, &error);
   if (fits)
     g_assert_no_error (error);
@@ -356,6 +367,8 @@ check_auto (ReformerDevice *device,
     g_assert_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY);
   /* a step that failed settles nothing */
   g_assert_cmpint (reformer_stack_get_keep (stack), ==, fits ? wanted : REFORMER_KEEP_AUTO);
+  g_assert_true (!fits || notified == 1);
+  g_signal_handlers_disconnect_by_func (stack, count_notify, &notified);
   reformer_device_set_memory_limit (device, 0);
 }
 

@@ -269,7 +269,8 @@ reformer_stack_class_init (ReformerStackClass *klass)
    *
    * `auto` becomes one of the others at the model's first step of training, a [method@Model.compute_gradients] or the first of a trainer's, and stays that: the first of
    * `everything`, `inputs` and `nothing` that the memory allows, or `inputs` where branches of your own are in the stack. The property then says which, and
-   * notifies: at once, or when an asynchronous training ends. A step that fails leaves `auto`. A stack that runs without a model takes `auto` for `everything`.
+   * notifies: at once, or when an asynchronous training ends. A [method@Model.compute_gradients] that fails leaves `auto`. A stack that runs without a model takes `auto` for
+   * `everything`.
    */
   props[PROP_KEEP] = g_param_spec_enum ("keep", NULL, NULL, REFORMER_TYPE_KEEP, REFORMER_KEEP_AUTO, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
   g_object_class_install_properties (object_class, N_PROPS, props);
