@@ -36,6 +36,7 @@ read_ids (ToolLook                 *self,
       g_set_error (error, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_INPUT, "--length is %" G_GINT64_FORMAT "; the model has positions for %" G_GINT64_FORMAT, options->length, most);
       return FALSE;
     }
+  reformer_text_dataset_set_held_out_fraction (dataset, 0); /* all of it may be looked at */
   sample = reformer_dataset_read_sample (REFORMER_DATASET (dataset), 0, (int) MIN (options->length > 0 ? options->length : LENGTH, most), error);
   if (sample == NULL)
     return FALSE;
