@@ -435,6 +435,36 @@ test_late_settings (void)
   g_assert_no_error (error);
 }
 
+/* The function itself cannot fail: each use of the layer does. */
+static void
+test_children (void)
+{
+  static const char *const words[] = { "a name that is not empty", "is the layer itself", "is made of this layer", "one of that name" };
+  static const float zeros[12] = { 0 };
+  g_autoptr (ReformerTensor) x = test_tensor (device, zeros, 3, 1, 1, 12);
+
+  for (guint way = 0; way < G_N_ELEMENTS (words); way++)
+    {
+      g_autoptr (ReformerLayer) parent = new_layer (1), child = new_layer (1);
+      g_autoptr (ReformerTape) tape = reformer_tape_new (device);
+      g_autoptr (GError) error = NULL;
+
+      if (way == 2)
+        reformer_layer_add_child (child, "inner", parent);
+      else
+        reformer_layer_add_child (parent, "inner", child);
+      if (way == 2)
+        reformer_layer_add_child (parent, "outer", child);
+      else
+        reformer_layer_add_child (parent, way == 0 ? "" : way == 1 ? "me" : "inner", way == 1 ? parent : child);
+      for (guint use = 0; use < 2; use++)
+        {
+          g_assert_null (reformer_layer_forward (parent, x, tape, &error));
+          assert_says (&error, MODEL, CONFIG, words[way], "of ReformerLayerNorm", NULL);
+        }
+    }
+}
+
 int
 main (int    argc,
       char **argv)
@@ -448,6 +478,7 @@ main (int    argc,
   g_test_add_func ("/mistakes-layers/stack", test_stack);
   g_test_add_func ("/mistakes-layers/written", test_written);
   g_test_add_func ("/mistakes-layers/late-settings", test_late_settings);
+  g_test_add_func ("/mistakes-layers/children", test_children);
   status = g_test_run ();
   g_clear_object (&device);
   return status;

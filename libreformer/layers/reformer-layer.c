@@ -38,6 +38,8 @@ typedef struct
   gboolean        ablated;
   gboolean        fixed; /* settings can no longer be changed */
   char           *late;  /* what was set too late; taken by atomic exchange */
+  char           *wrong; /* of a child that was not added: each use of the layer says so */
+  GHashTable     *names; /* of children */
 } ReformerLayerPrivate;
 
 enum
@@ -64,6 +66,8 @@ reformer_layer_finalize (GObject *object)
   g_ptr_array_unref (priv->children);
   g_clear_object (&priv->device);
   g_free (priv->late);
+  g_free (priv->wrong);
+  g_hash_table_unref (priv->names);
   G_OBJECT_CLASS (reformer_layer_parent_class)->finalize (object);
 }
 
@@ -167,6 +171,7 @@ reformer_layer_init (ReformerLayer *self)
   priv->parameters = g_ptr_array_new_with_free_func (g_object_unref);
   priv->buffers = g_ptr_array_new_with_free_func (g_object_unref);
   priv->children = g_ptr_array_new_with_free_func (g_object_unref);
+  priv->names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 }
 
 /* ---- Settings ---- */
@@ -269,6 +274,8 @@ begin_use (ReformerLayer *self,
       reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG, "%s", late);
       g_free (late);
     }
+  if (priv->wrong != NULL)
+    reformer_run_fail (run, REFORMER_MODEL_ERROR, REFORMER_MODEL_ERROR_INVALID_CONFIG, "%s", priv->wrong);
 }
 
 /* ---- Forward and backward ---- */
@@ -512,18 +519,35 @@ reformer_layer_add_parameter (ReformerLayer     *self,
  * @child: a layer that this one is composed of
  *
  * Makes the parameters of another layer belong to this one.
+ *
+ * A child that cannot be added (its name is empty or another child's, or it is this layer, or made of it) is left out, and every use of the layer fails with
+ * %REFORMER_MODEL_ERROR_INVALID_CONFIG, which says why.
  */
 void
 reformer_layer_add_child (ReformerLayer *self,
                           const char    *name,
                           ReformerLayer *child)
 {
+  ReformerLayerPrivate *priv = reformer_layer_get_instance_private (self);
   g_autofree char *prefix = NULL;
+  const char *wanted = NULL;
 
   g_return_if_fail (REFORMER_IS_LAYER (self));
   g_return_if_fail (name != NULL);
-  g_return_if_fail (REFORMER_IS_LAYER (child) && !reformer_layer_has (child, self));
+  g_return_if_fail (REFORMER_IS_LAYER (child));
 
+  if (*name == '\0')
+    wanted = "wanted a name that is not empty";
+  else if (reformer_layer_has (child, self))
+    wanted = child == self ? "it is the layer itself; wanted another" : "it is made of this layer; wanted one that is not";
+  else if (!g_hash_table_add (priv->names, g_strdup (name)))
+    wanted = "there is one of that name; wanted another name";
+  if (wanted != NULL)
+    {
+      if (priv->wrong == NULL)
+        priv->wrong = g_strdup_printf ("child \"%s\" of %s, a %s: %s", name, G_OBJECT_TYPE_NAME (self), G_OBJECT_TYPE_NAME (child), wanted);
+      return;
+    }
   prefix = g_strconcat (name, ".", NULL);
   reformer_layer_set_prefix (child, prefix);
   reformer_layer_adopt (self, child);
