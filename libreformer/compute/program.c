@@ -297,6 +297,9 @@ build (ReformerDevice  *device,
     }
 
   code = reformer_cl_build_program (program, device->device_id, all_options);
+  /* When a signal comes, LLVM removes the files that it has just written, whoever handles the signal; then it fails. */
+  if (code == CL_BUILD_PROGRAM_FAILURE)
+    code = reformer_cl_build_program (program, device->device_id, all_options);
   if (code != CL_SUCCESS)
     {
       if (code == CL_BUILD_PROGRAM_FAILURE || code == CL_INVALID_BUILD_OPTIONS)
