@@ -40,6 +40,9 @@ OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd meson devenv -C build /usr/bin/pyth
 echo "== products beside OpenBLAS"
 build/tests/products --check || failed=1
 
+echo "== shares of the device, at the lengths of the aims"
+meson devenv -C build /usr/bin/python3 "$PWD/tests/bench/small.py" --aims || failed=1
+
 echo "== speed beside transformers' Reformer, reformer-pytorch and PyTorch"
 tests/bench/compare.py --check --output build/compare.md --plot build/compare.svg || failed=1
 

@@ -11,11 +11,13 @@ import re
 import sys
 
 RESULT = re.compile(r"^(ok|not ok) \d+ ?(\S*)(?:.*?# (SKIP|TODO)\s*(.*))?$")
+# Nothing may warn so. G_DEBUG=fatal-criticals ends the process, but for the first time after LLVM was there: it catches the signal.
+CRITICAL = re.compile(r"-CRITICAL \*\*")
 WHOLE = re.compile(r"^1\.\.0 # SKIP\s*(.*)$", re.M)
 
 
 def main(build):
-    passed, failed, skipped = 0, [], []
+    passed, failed, skipped, critical = 0, [], [], []
     for path in sorted(glob.glob(os.path.join(build, "meson-logs", "*.json")) + glob.glob(os.path.join(build, "sanitized", "meson-logs", "*.json"))):
         runtime = os.path.basename(path)[:-5]
         if not os.path.exists(os.path.join(build, "results", runtime + ".txt")):
@@ -24,6 +26,7 @@ def main(build):
             tests = [json.loads(line) for line in log]
         for test in tests:
             name = runtime + " " + test["name"]
+            critical += ["%s: %s" % (name, line) for line in (test.get("stdout") or "").splitlines() + (test.get("stderr") or "").splitlines() if CRITICAL.search(line)]
             lines = [RESULT.match(line) for line in (test.get("stdout") or "").splitlines()]
             lines = [match for match in lines if match]
             bad = [match.group(2) for match in lines if match.group(1) == "not ok" and not match.group(3)]
@@ -45,6 +48,7 @@ def main(build):
         if os.path.exists(status) and not any(line.startswith(runtime + " ") for line in failed):
             with open(status, encoding="utf-8") as file:
                 failed.append("%s: meson ended with %s" % (runtime, file.read().strip()))
+    failed += critical
     for kind, into in (("skipped", skipped), ("failed", failed)):
         path = os.path.join(build, "results", kind)
         if os.path.exists(path):

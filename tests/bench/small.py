@@ -79,13 +79,13 @@ def shares():
     forward, peak = run('forward', LENGTH, 4, '--profile')
     yield 'forward-share', share_of(forward, peak)
     yield 'attention-forward', rate_of(forward['profile'], 'attention_forward') / peak
-    train, peak = run('train', LENGTH, 4, '--profile')
+    train, peak = run('train', LENGTH, 3, '--profile')
     yield 'training-share', share_of(train, peak)
     yield 'products', rate_of(train['profile'], 'product_rows', 'product_tokens') / peak
     yield 'attention-backward', rate_of(train['profile'], 'attention_backward_chain', 'attention_backward_queries', 'attention_backward_keys') / peak
-    everything = bench('--lengths', str(LENGTH), '--modes', 'train', '--keep', 'everything', '--repeats', '4')
+    everything = bench('--lengths', str(LENGTH), '--modes', 'train', '--keep', 'everything', '--repeats', '3')
     yield 'training-share-everything', share_of(everything['results'][0], everything['peak_gflops']['best'])
-    for mode, long_repeats in (('forward', 3), ('train', 2)):
+    for mode, long_repeats in (('forward', 2), ('train', 1)):
         yield 'flat-' + ('forward' if mode == 'forward' else 'training'), speed_of(mode, LONG, long_repeats) / (LENGTH / (forward if mode == 'forward' else train)['least_seconds'])
     yield from beside_full(LENGTH / forward['least_seconds'])
 
@@ -121,8 +121,8 @@ def small_step():
 def measure(cores):
     figures = dict(shares())
     if cores >= 2:
-        figures['two-cores-forward'] = two_cores('forward', 3)
-        figures['two-cores-training'] = two_cores('train', 2)
+        figures['two-cores-forward'] = two_cores('forward', 2)
+        figures['two-cores-training'] = two_cores('train', 1)
     figures['small-step'] = small_step()
     return figures
 
