@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Runs functions as tests and prints what came out in the Test Anything Protocol.
+import GLib from 'gi://GLib';
 import System from 'system';
 
+// G_DEBUG=fatal-criticals is not enough: LLVM, which PoCL loads, catches the signal of the first one and goes on.
+function endAtCriticals() {
+    GLib.log_set_handler('Reformer', GLib.LogLevelFlags.LEVEL_CRITICAL | GLib.LogLevelFlags.FLAG_FATAL, (domain, level, message) => {
+        printerr(`critical: ${message}`);
+        System.exit(1);
+    });
+}
+
 export function run(prefix, tests) {
+    endAtCriticals();
     let failed = 0;
     print(`1..${Object.keys(tests).length}`);
     Object.entries(tests).forEach(([name, test], i) => {

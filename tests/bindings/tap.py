@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs functions as tests and prints what came out in the Test Anything Protocol."""
 
+import os
 import signal
 import sys
 import traceback
@@ -15,9 +16,23 @@ class Skip(Exception):
     pass
 
 
+def _end(domain, level, message, data):
+    sys.stdout.flush()
+    os.write(2, ('critical: %s\n' % message).encode())
+    os._exit(1)
+
+
+def _end_at_criticals():
+    """G_DEBUG=fatal-criticals is not enough: LLVM, which PoCL loads, catches the signal of the first one and goes on."""
+    if 'gi' in sys.modules:
+        from gi.repository import GLib
+        GLib.log_set_handler('Reformer', GLib.LogLevelFlags.LEVEL_CRITICAL | GLib.LogLevelFlags.FLAG_FATAL, _end, None)
+
+
 def run(prefix, tests):
     """`tests` are functions whose names begin with test_, or pairs of a name and a function."""
     failed = 0
+    _end_at_criticals()
     pairs = [test if isinstance(test, tuple) else (test.__name__[5:].replace('_', '-'), test) for test in tests]
     print('1..%d' % len(pairs))
     for number, (name, function) in enumerate(pairs, 1):
