@@ -64,7 +64,8 @@ def test_evaluate_stopped():
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     result = end(process)
-    assert result.status == 143 and result.out == result.err == b'', result
+    # where it meets clang, in the driver, at work, that may have a line of its own
+    assert result.status == 143 and result.out == b'' and b'reformer' not in result.err, result
 
 
 def test_generate():
