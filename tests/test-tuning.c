@@ -251,7 +251,48 @@ test_planner (void)
   g_test_trap_assert_passed ();
 }
 
-/* The device says of itself what the environment allows. */
+static const char limits_source[] =
+  "__kernel void turn (SPAN (float, x))\n"
+  "{\n"
+  "  BEGIN (float, x);\n"
+  "  __local float much[LENGTH];\n"
+  "  const int i = get_local_id (0), n = get_local_size (0);\n"
+  "  for (int j = i; j < LENGTH; j += n)\n"
+  "    much[j] = x[j % n];\n"
+  "  barrier (CLK_LOCAL_MEM_FENCE);\n"
+  "  x[i] = much[(LENGTH - 1 - i) % n];\n"
+  "}\n";
+
+/* A kernel in groups of so many, with that many bytes of local memory. NULL, or what it is told. */
+static char *
+turn (ReformerDevice *device,
+      gsize           items,
+      guint           bytes)
+{
+  ReformerRun run = REFORMER_RUN_INIT (device, NULL);
+  g_autoptr (ReformerTensor) x = test_tensor (device, NULL, 1, 64);
+  g_autofree char *options = g_strdup_printf ("-DLENGTH=%u", bytes / 4);
+  g_autoptr (GError) error = NULL;
+
+  reformer_program_add_source (device, "test-limits", limits_source);
+  REFORMER_LAUNCH (&run, "test-limits", options, "turn", reformer_grid_groups (1, 1, 1, items, 1), REFORMER_SPAN (reformer_span (x)));
+  if (reformer_run_finish (&run, &error))
+    return NULL;
+  g_assert_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT);
+  return g_strdup (error->message);
+}
+
+static void
+assert_told (const char *pattern,
+             char       *message)
+{
+  g_autofree char *seen = message;
+
+  if (seen == NULL || !g_pattern_match_simple (pattern, seen))
+    g_error ("\"%s\" does not match \"%s\"", seen, pattern);
+}
+
+/* The device says of itself what the environment allows, and gives a kernel no more. */
 static void
 test_limits (void)
 {
@@ -268,6 +309,14 @@ test_limits (void)
       if (g_getenv ("REFORMER_KERNELS") == NULL)
         g_assert_false (reformer_device_is_wide (device));
       check_product (device);
+
+      g_assert_null (turn (device, 32, 16384));
+      assert_told ("*: kernel turn (test-limits) wants groups of 64 work-items; the device takes at most 32", turn (device, 64, 16384));
+      if (reformer_device_get_local_memory (device) == 40960)
+        {
+          g_assert_null (turn (device, 32, 40960));
+          assert_told ("*: kernel turn (test-limits) takes 40964 bytes of local memory; the device has 40960", turn (device, 32, 40964));
+        }
       return;
     }
   g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);

@@ -246,6 +246,17 @@ reformer_cl_release_kernel (cl_kernel kernel)
 }
 
 cl_int
+reformer_cl_get_kernel_group_info (cl_kernel                  kernel,
+                                   cl_device_id               device,
+                                   cl_kernel_work_group_info  what,
+                                   gsize                      size,
+                                   gpointer                   value,
+                                   gsize                     *size_needed)
+{
+  return clGetKernelWorkGroupInfo (kernel, device, what, size, value, size_needed);
+}
+
+cl_int
 reformer_cl_set_kernel_arg (cl_kernel     kernel,
                             guint         index,
                             gsize         size,

@@ -105,6 +105,12 @@ cl_kernel        reformer_cl_create_kernel           (cl_program             pro
                                                       const char            *name,
                                                       cl_int                *code);
 cl_int           reformer_cl_release_kernel          (cl_kernel              kernel);
+cl_int           reformer_cl_get_kernel_group_info   (cl_kernel              kernel,
+                                                      cl_device_id           device,
+                                                      cl_kernel_work_group_info what,
+                                                      gsize                  size,
+                                                      gpointer               value,
+                                                      gsize                 *size_needed);
 cl_int           reformer_cl_set_kernel_arg          (cl_kernel              kernel,
                                                       guint                  index,
                                                       gsize                  size,

@@ -91,7 +91,10 @@ apply_limits (ReformerDevice *self)
       const gboolean known = number != NULL && g_ascii_string_to_unsigned (number + 1, 10, 1, G_MAXINT64, &value, NULL);
 
       if (known && g_str_has_prefix (limits[i], "local="))
-        self->local_memory = MIN (self->local_memory, value);
+        {
+          self->less_local = self->less_local || value < self->local_memory;
+          self->local_memory = MIN (self->local_memory, value);
+        }
       else if (known && g_str_has_prefix (limits[i], "group="))
         self->max_group = MIN (self->max_group, value);
       else if (known && g_str_has_prefix (limits[i], "allocation="))

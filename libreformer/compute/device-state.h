@@ -41,6 +41,7 @@ struct _ReformerDevice
   guint               compute_units;
   guint64             memory;
   guint64             local_memory;
+  gboolean            less_local;   /* than the driver says: REFORMER_LIMITS */
   guint64             max_allocation;
   gsize               max_group;
   guint               vector_width;

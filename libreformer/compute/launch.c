@@ -112,9 +112,6 @@ set_args (cl_kernel          kernel,
         case REFORMER_ARG_INT4:
           code = reformer_cl_set_kernel_arg (kernel, index++, sizeof arg->i4, arg->i4);
           break;
-        case REFORMER_ARG_LOCAL:
-          code = reformer_cl_set_kernel_arg (kernel, index++, arg->local, NULL);
-          break;
         case REFORMER_ARG_WORK:
           break;
         default:
@@ -122,6 +119,21 @@ set_args (cl_kernel          kernel,
         }
     }
   return code;
+}
+
+/* A driver knows its own limit, but not one that was set for tests. */
+static gboolean
+check_group (ReformerRun        *run,
+             const char         *family,
+             const char         *name,
+             const ReformerGrid *grid)
+{
+  const gsize items = grid->local[0] * grid->local[1] * grid->local[2], most = reformer_device_get_max_group (run->device);
+
+  if (items > most)
+    reformer_run_fail (run, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT,
+                       "%s: kernel %s (%s) wants groups of %" G_GSIZE_FORMAT " work-items; the device takes at most %" G_GSIZE_FORMAT, run->device->name, name, family, items, most);
+  return run->error == NULL;
 }
 
 static ReformerWork
@@ -154,7 +166,7 @@ reformer_launch_full (ReformerRun       *run,
   for (guint i = 0; i < n_args; i++)
     if (args[i].type == REFORMER_ARG_SPAN && args[i].span.tensor != NULL && !check_span (run, &args[i].span, 0, name))
       return;
-  if (device->planner || grid.global[0] == 0 || grid.global[1] == 0 || grid.global[2] == 0)
+  if (device->planner || grid.global[0] == 0 || grid.global[1] == 0 || grid.global[2] == 0 || !check_group (run, family, name, &grid))
     return;
 
   reformer_device_lock (device);

@@ -45,7 +45,6 @@ typedef struct
     REFORMER_ARG_ULONG, /* ulong */
     REFORMER_ARG_FLOAT, /* float */
     REFORMER_ARG_INT4,  /* int4 */
-    REFORMER_ARG_LOCAL, /* __local pointer of that many bytes */
     REFORMER_ARG_WORK,  /* no argument: what the launch does, for the profile */
   } type;
   union
@@ -56,7 +55,6 @@ typedef struct
     guint64      ul;
     float        f;
     gint32       i4[4];
-    gsize        local;
     ReformerWork work;
   };
 } ReformerArg;
@@ -66,7 +64,6 @@ typedef struct
 #define REFORMER_UINT(x)  { .type = REFORMER_ARG_UINT, .u = (guint32) (x) }
 #define REFORMER_ULONG(x) { .type = REFORMER_ARG_ULONG, .ul = (guint64) (x) }
 #define REFORMER_FLOAT(x) { .type = REFORMER_ARG_FLOAT, .f = (float) (x) }
-#define REFORMER_LOCAL(n) { .type = REFORMER_ARG_LOCAL, .local = (n) }
 #define REFORMER_WORK(operations, n_bytes) { .type = REFORMER_ARG_WORK, .work = { (double) (operations), (double) (n_bytes) } }
 #define REFORMER_WORK_OF(x) { .type = REFORMER_ARG_WORK, .work = (x) }
 #define REFORMER_INT4(a, b, c, d) { .type = REFORMER_ARG_INT4, .i4 = { (a), (b), (c), (d) } }

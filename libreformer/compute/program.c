@@ -343,6 +343,24 @@ get_program (ReformerDevice  *device,
   return self;
 }
 
+/* What the driver sees to by itself, but for a limit that is ours. Not asked for otherwise: rusticl of Mesa 22 names twice what a kernel takes. */
+static gboolean
+check_local (ReformerDevice  *device,
+             const char      *family,
+             const char      *name,
+             cl_kernel        kernel,
+             GError         **error)
+{
+  cl_ulong taken = 0;
+
+  if (!device->less_local || reformer_cl_get_kernel_group_info (kernel, device->device_id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof taken, &taken, NULL) != CL_SUCCESS ||
+      taken <= device->local_memory)
+    return TRUE;
+  g_set_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_LIMIT, "%s: kernel %s (%s) takes %" G_GUINT64_FORMAT " bytes of local memory; the device has %" G_GUINT64_FORMAT,
+               device->name, name, family, (guint64) taken, device->local_memory);
+  return FALSE;
+}
+
 ReformerKernel *
 reformer_program_get_kernel (ReformerDevice  *device,
                              const char      *family,
@@ -372,6 +390,11 @@ reformer_program_get_kernel (ReformerDevice  *device,
     {
       reformer_set_cl_error (error, code, "%s: kernel %s of family %s", device->name, name, family);
       self->kernel = NULL;
+      kernel_free (self);
+      return NULL;
+    }
+  if (!check_local (device, family, name, self->kernel, error))
+    {
       kernel_free (self);
       return NULL;
     }
