@@ -197,6 +197,28 @@ def behaviours(tree):
         yield f'docs/testing.md: {len(rows)} complaints; wanted twenty'
 
 
+FLOATS = re.compile(r'(?<![\w.])(?:\d+\.\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+|0[xX][\da-fA-F.]+[pP][-+]?\d+)(?![\w.])')
+BEYOND_CORE = re.compile(r'\b(?:double\d*|\w+_double\w*|cl_khr_fp64|\w*sub_?groups?\w*)\b')
+
+
+def without_comments(text):
+    """With the same lines."""
+    return re.sub(r'//[^\n]*|/\*.*?\*/', lambda match: '\n' * match.group().count('\n'), text, flags=re.S)
+
+
+def precision(tree):
+    """kernels have no double, no number that is one, and no sub-groups"""
+    wrong = ('x = 1.0;', '2 * .5 + z', 'a - 1e-6', '0x1p-126', '3.', 'double4 x', 'as_double (x)', 'sub_group_reduce_add (x)', 'get_sub_group_size ()')
+    right = ('x = 1.0f;', '.5f * v.s0 + w.x', '1e-6f', '0x1p-126f', '0x1e5', 'v.s01', 'a[3] - 1', 'x.lo.x')
+    for line in wrong + right:
+        if bool(FLOATS.search(line) or BEYOND_CORE.search(line)) != (line in wrong):
+            yield f'tests/check-source.py: the rule is wrong about "{line}"'
+    for path, text in tree.texts_of('.cl', under='libreformer/kernels/'):
+        for pattern, wanted in ((FLOATS, 'an f behind it'), (BEYOND_CORE, 'core OpenCL 1.2 in single precision')):
+            for number, match in lines_matching(without_comments(text), pattern):
+                yield f'{path}:{number}: {match.group()}; wanted {wanted}'
+
+
 # ---- What is exported ----
 
 
@@ -271,7 +293,7 @@ def main():
             file.write('\n'.join(exported(arguments.library)) + '\n')
         return 0
 
-    checks = [(check, []) for check in (includes, umbrella, listed, licenses, sizes, leftovers, opencl, asserts, kernels, behaviours)]
+    checks = [(check, []) for check in (includes, umbrella, listed, licenses, sizes, leftovers, opencl, asserts, kernels, behaviours, precision)]
     if arguments.library is not None and shutil.which('nm') is not None:
         checks.append((symbols, [arguments.library, arguments.gir]))
     failed = False
