@@ -2,6 +2,7 @@
 /* Memory plans equal the account's peak to the byte, allocate nothing, and what they promise holds. */
 #include "models.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define E REFORMER_KEEP_EVERYTHING
@@ -408,6 +409,83 @@ test_auto (void)
 
 /* ---- the longest that fits ---- */
 
+/* The number in "...; ROWS sequences of at most N tokens fit", with which an error ends. */
+static int
+named (GError **error,
+       int      rows)
+{
+  const char *end = NULL;
+  int length = 0, n = 1;
+
+  g_assert_error (*error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY);
+  g_test_message ("%s", (*error)->message);
+  end = strrchr ((*error)->message, ';');
+  g_assert_nonnull (end);
+  if (rows > 1)
+    g_assert_cmpint (sscanf (end, "; %d sequences of at most %d tokens fit", &n, &length), ==, 2);
+  else
+    g_assert_cmpint (sscanf (end, "; sequences of at most %d tokens fit", &length), ==, 1);
+  g_assert_cmpint (n, ==, rows);
+  g_assert_true (g_str_has_suffix (end, " tokens fit"));
+  g_clear_error (error);
+  return length;
+}
+
+static ReformerTensor *
+new_mask (ReformerDevice *device,
+          int             rows,
+          int             length)
+{
+  g_autofree guint8 *kept = g_malloc0 ((gsize) rows * (gsize) length);
+
+  for (int i = 0; i < rows * length; i += 2)
+    kept[i] = 1;
+  return test_tensor_bytes (device, kept, 2, rows, length);
+}
+
+/* The other calls, with a mask: what is named fits. Of lengths nothing is said. */
+static void
+check_masked (ReformerModel *model,
+              const Case    *c,
+              int            beyond)
+{
+  ReformerDevice *device = reformer_model_get_device (model);
+
+  for (int loss = 0; loss < 2; loss++)
+    {
+      int length = beyond;
+
+      for (int attempt = 0; attempt < 2; attempt++)
+        {
+          g_autoptr (ReformerTensor) tokens = new_tokens (device, c->rows, length), mask = new_mask (device, c->rows, length), output = NULL;
+          g_autoptr (GError) error = NULL;
+
+          if (loss)
+            reformer_model_compute_loss (model, tokens, mask, tokens, &error);
+          else
+            output = reformer_model_encode (model, tokens, mask, &error);
+          if (attempt == 0)
+            length = named (&error, c->rows);
+          else
+            g_assert_no_error (error);
+        }
+      g_assert_cmpint (length, <, beyond);
+      g_assert_cmpint (length, >, 64);
+    }
+  {
+    g_autofree gint32 *values = g_new (gint32, c->rows);
+    g_autoptr (ReformerTensor) tokens = new_tokens (device, c->rows, beyond), lengths = NULL;
+    g_autoptr (GError) error = NULL;
+
+    for (int i = 0; i < c->rows; i++)
+      values[i] = beyond;
+    lengths = test_tensor_int (device, values, 1, c->rows);
+    g_assert_null (reformer_model_forward (model, tokens, lengths, &error));
+    g_assert_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY);
+    g_assert_null (strstr (error->message, "tokens fit"));
+  }
+}
+
 static void
 check_longest (ReformerDevice *device,
                const Case     *c,
@@ -439,7 +517,10 @@ check_longest (ReformerDevice *device,
   model = new_model (device, c);
   more = new_tokens (device, c->rows, (int) (longest + longest / 8 + 16));
   run (model, more, c->gradients, &error);
-  g_assert_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY);
+  g_assert_cmpint (named (&error, c->rows), ==, longest);
+  g_clear_object (&more);
+  if (!c->gradients)
+    check_masked (model, c, 4096);
   reformer_device_set_memory_limit (device, 0);
 }
 
@@ -469,7 +550,63 @@ test_longest (void)
   reformer_device_set_memory_limit (device, 8192);
   g_assert_cmpint (reformer_model_find_max_length (model, 1, TRUE, &error), ==, 0);
   g_assert_no_error (error);
+  {
+    g_autoptr (ReformerTensor) tokens = new_tokens (device, 1, 64);
+
+    run (model, tokens, TRUE, &error);
+    g_assert_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY);
+    g_assert_true (g_str_has_suffix (error->message, "; no length fits"));
+  }
   reformer_device_set_memory_limit (device, 0);
+}
+
+/* A device that gives little at once: what is too much for it is refused, and the longest that is not works. In a process of its own, because a device is described once. */
+static void
+test_allocation (void)
+{
+  static const Case c = { "local,lsh", TRUE, REFORMER_KEEP_AUTO, 1 };
+  const gint64 beyond = 65536 / 4 + 1;
+
+  if (g_test_subprocess ())
+    {
+      g_autoptr (ReformerDevice) device = NULL;
+      g_autoptr (ReformerModel) model = NULL;
+      g_autoptr (ReformerMemoryPlan) plan = NULL;
+      g_autoptr (ReformerTensor) tokens = NULL, more = NULL;
+      g_autoptr (GError) error = NULL;
+      gint64 longest;
+
+      g_setenv ("REFORMER_LIMITS", "allocation=65536", TRUE);
+      device = test_device ();
+      g_assert_cmpuint (reformer_device_get_max_allocation (device), ==, 65536);
+      g_assert_null (reformer_tensor_new (device, REFORMER_DTYPE_FLOAT32, &beyond, 1, &error));
+      g_assert_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY);
+      g_assert_true (g_str_has_suffix (error->message, ": 65540 bytes wanted in one tensor; the device gives at most 65536 at once"));
+      g_clear_error (&error);
+
+      model = new_model (device, &c);
+      plan = reformer_model_estimate_memory (model, 1, 4096, TRUE, &error);
+      g_assert_no_error (error);
+      g_assert_false (reformer_memory_plan_get_fits (plan));
+      g_assert_cmpuint (reformer_memory_plan_get_largest (plan), >, 65536);
+      g_assert_cmpuint (reformer_memory_plan_get_total (plan), <=, reformer_memory_plan_get_available (plan));
+      longest = reformer_model_find_max_length (model, 1, TRUE, &error);
+      g_assert_no_error (error);
+      g_test_message ("%d of 4096 tokens with 65536 bytes at once", (int) longest);
+      g_assert_cmpint (longest, >=, 64);
+      g_assert_cmpint (longest, <, 4096);
+
+      more = new_tokens (device, 1, (int) longest + 16);
+      run (model, more, TRUE, &error);
+      g_assert_nonnull (strstr (error->message, "the device gives at most 65536 at once; "));
+      g_assert_cmpint (named (&error, 1), ==, longest);
+      tokens = new_tokens (device, 1, (int) longest);
+      run (model, tokens, TRUE, &error);
+      g_assert_no_error (error);
+      return;
+    }
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+  g_test_trap_assert_passed ();
 }
 
 /* ---- what cannot be planned ---- */
@@ -583,6 +720,7 @@ main (int    argc,
   g_test_add_func ("/plan/exact", test_exact);
   g_test_add_func ("/plan/auto", test_auto);
   g_test_add_func ("/plan/longest", test_longest);
+  g_test_add_func ("/plan/allocation", test_allocation);
   g_test_add_func ("/plan/refused", test_refused);
   g_test_add_func ("/plan/absurd", test_absurd);
   return g_test_run ();

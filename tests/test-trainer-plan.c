@@ -129,6 +129,7 @@ test_longest (void)
   const guint64 before = reformer_device_get_memory_used (device);
   g_autoptr (ReformerTrainer) trainer = new_trainer (device, &usual, new_adamw);
   g_autoptr (GError) error = NULL;
+  g_autofree char *fit = NULL;
   guint64 state, total;
   gint64 longest;
 
@@ -144,9 +145,9 @@ test_longest (void)
   reformer_trainer_set_sequence_length (trainer, (int) longest);
   test_train (trainer, 1);
   reformer_trainer_set_sequence_length (trainer, (int) longest + 1);
+  fit = g_strdup_printf ("; sequences of at most %d tokens fit", (int) longest);
   g_assert_false (reformer_trainer_train (trainer, 1, NULL, &error));
-  g_assert_error (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY);
-  g_clear_error (&error);
+  assert_says (&error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY, "bytes wanted for ", "the limit is ", fit, NULL);
 
   /* what there is no memory for is named */
   reformer_device_set_memory_limit (device, reformer_device_get_memory_used (device) + 4096);
@@ -158,6 +159,50 @@ test_longest (void)
     g_assert_true (g_str_has_prefix (error->message, "reformer.embeddings.word_embeddings.weight: "));
   }
   reformer_device_set_memory_limit (device, 0);
+}
+
+/* A run that finds too little memory names the longest that fits, settles nothing, and can be repeated with more, or with that length. */
+static void
+test_too_long (void)
+{
+  static const Case usual = { "local,lsh", REFORMER_KEEP_AUTO, 2, 1, 64 };
+  static const ReformerKeep keeps[] = { REFORMER_KEEP_EVERYTHING, REFORMER_KEEP_INPUTS, REFORMER_KEEP_NOTHING };
+
+  for (int shorter = 0; shorter < 2; shorter++)
+    {
+      g_autoptr (ReformerDevice) device = test_device ();
+      const guint64 before = reformer_device_get_memory_used (device);
+      g_autoptr (ReformerTrainer) trainer = new_trainer (device, &usual, new_adamw);
+      ReformerStack *stack = reformer_model_get_stack (reformer_trainer_get_model (trainer));
+      g_autofree char *fit = NULL;
+      g_autoptr (GError) error = NULL;
+      guint64 state, least = G_MAXUINT64;
+      gint64 longest;
+
+      for (guint i = 0; i < G_N_ELEMENTS (keeps); i++)
+        {
+          reformer_stack_set_keep (stack, keeps[i]);
+          least = MIN (least, planned (trainer, &state));
+        }
+      reformer_stack_set_keep (stack, REFORMER_KEEP_AUTO);
+      reformer_device_set_memory_limit (device, before + least - 4096);
+      longest = reformer_trainer_find_max_length (trainer, &error);
+      g_assert_no_error (error);
+      g_assert_cmpint (longest, >, 2);
+      g_assert_cmpint (longest, <, 64);
+      fit = g_strdup_printf ("; 2 sequences of at most %d tokens fit", (int) longest);
+      g_assert_false (reformer_trainer_train (trainer, 1, NULL, &error));
+      assert_says (&error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY, "bytes wanted for ", fit, NULL);
+      g_assert_cmpint (reformer_stack_get_keep (stack), ==, REFORMER_KEEP_AUTO);
+      if (shorter)
+        reformer_trainer_set_sequence_length (trainer, (int) longest);
+      else
+        reformer_device_set_memory_limit (device, 0);
+      test_train (trainer, 1);
+      if (!shorter)
+        g_assert_cmpint (reformer_stack_get_keep (stack), ==, REFORMER_KEEP_EVERYTHING);
+      reformer_device_set_memory_limit (device, 0);
+    }
 }
 
 /* A model of one position has a longest sequence that nothing can be learned from. */
@@ -252,6 +297,7 @@ main (int    argc,
 
   g_test_add_func ("/trainer-plan/exact", test_exact);
   g_test_add_func ("/trainer-plan/longest", test_longest);
+  g_test_add_func ("/trainer-plan/too-long", test_too_long);
   g_test_add_func ("/trainer-plan/one-position", test_one_position);
   g_test_add_func ("/trainer-plan/mistakes", test_mistakes);
 

@@ -4,6 +4,7 @@
 
 #include "compute/account.h"
 #include "compute/device-private.h"
+#include "compute/tensor-private.h"
 
 /* Memory plans: the model's own code, run on a device that only counts. */
 
@@ -79,26 +80,53 @@ available (const ReformerPlanning *planning)
   return most - MIN (most, others);
 }
 
-static gboolean
-run_model (ReformerModel   *twin,
-           ReformerTensor  *tokens,
-           gpointer         data,
-           GError         **error)
+/* A call of the model. */
+typedef struct
 {
-  const gboolean *gradients = data;
+  ReformerModelCall kind;
+  gboolean          masked;
+} Call;
+
+static ReformerTensor *
+new_mask (ReformerTensor  *tokens,
+          GError         **error)
+{
+  gsize n_dims;
+  g_autofree gint64 *shape = reformer_tensor_get_shape (tokens, &n_dims);
+
+  return reformer_tensor_new (reformer_tensor_get_device (tokens), REFORMER_DTYPE_UINT8, shape, 2, error);
+}
+
+static gboolean
+run_call (ReformerModel   *twin,
+          ReformerTensor  *tokens,
+          gpointer         data,
+          GError         **error)
+{
+  const Call *call = data;
+  const gboolean has_labels = call->kind == REFORMER_MODEL_CALL_LOSS || call->kind == REFORMER_MODEL_CALL_GRADIENTS;
+  g_autoptr (ReformerTensor) mask = call->masked ? new_mask (tokens, error) : NULL;
+  g_autoptr (ReformerTensor) labels = has_labels && (mask != NULL || !call->masked) ? reformer_model_new_labels (twin, tokens, error) : NULL;
   g_autoptr (ReformerTensor) output = NULL;
-  g_autoptr (ReformerTensor) labels = NULL;
   GError *local = NULL;
 
-  if (!*gradients)
-    {
-      output = reformer_model_forward (twin, tokens, NULL, error);
-      return output != NULL;
-    }
-  labels = reformer_model_new_labels (twin, tokens, error);
-  if (labels == NULL)
+  if ((call->masked && mask == NULL) || (has_labels && labels == NULL))
     return FALSE;
-  reformer_model_compute_gradients (twin, tokens, NULL, labels, &local);
+  switch (call->kind)
+    {
+    case REFORMER_MODEL_CALL_FORWARD:
+      output = reformer_model_forward (twin, tokens, mask, &local);
+      break;
+    case REFORMER_MODEL_CALL_ENCODE:
+      output = reformer_model_encode (twin, tokens, mask, &local);
+      break;
+    case REFORMER_MODEL_CALL_LOSS:
+      reformer_model_compute_loss (twin, tokens, mask, labels, &local);
+      break;
+    case REFORMER_MODEL_CALL_GRADIENTS:
+    default:
+      reformer_model_compute_gradients (twin, tokens, mask, labels, &local);
+    }
   if (local != NULL)
     g_propagate_error (error, local);
   return local == NULL;
@@ -166,8 +194,8 @@ reformer_model_choose_keep (ReformerModel  *self,
 {
   g_autoptr (ReformerMemoryPlan) best = NULL;
   g_autoptr (GError) error = NULL;
-  gboolean gradients = TRUE;
-  ReformerPlanning planning = { self, TRUE, 0, run_model, &gradients };
+  Call call = { REFORMER_MODEL_CALL_GRADIENTS, FALSE };
+  ReformerPlanning planning = { self, TRUE, 0, run_call, &call };
 
   if (reformer_stack_get_keep (self->stack) != REFORMER_KEEP_AUTO || reformer_device_is_planner (self->device))
     return;
@@ -216,7 +244,8 @@ reformer_model_estimate_memory (ReformerModel  *self,
                                 gboolean        gradients,
                                 GError        **error)
 {
-  const ReformerPlanning planning = { self, gradients, 0, run_model, &gradients };
+  Call call = { gradients ? REFORMER_MODEL_CALL_GRADIENTS : REFORMER_MODEL_CALL_FORWARD, FALSE };
+  const ReformerPlanning planning = { self, gradients, 0, run_call, &call };
 
   g_return_val_if_fail (REFORMER_IS_MODEL (self), NULL);
 
@@ -263,6 +292,7 @@ length_fits (const ReformerPlanning *planning,
 gint64
 reformer_planning_find_max_length (const ReformerPlanning  *planning,
                                    int                      rows,
+                                   gint64                   most,
                                    GError                 **error)
 {
   gint64 low = 0, high, middle;
@@ -270,6 +300,7 @@ reformer_planning_find_max_length (const ReformerPlanning  *planning,
   if (!reformer_model_build (planning->model, error))
     return -1;
   middle = MIN (reformer_config_get_max_length (planning->model->config), G_MAXINT32 / 2 / MAX (rows, 1));
+  middle = MIN (middle, most);
   for (high = middle + 1; high - low > 1; middle = low + (high - low) / 2) /* the most that may be comes first: often it fits */
     {
       const int fits = length_fits (planning, rows, middle, error);
@@ -301,9 +332,55 @@ reformer_model_find_max_length (ReformerModel  *self,
                                 gboolean        gradients,
                                 GError        **error)
 {
-  const ReformerPlanning planning = { self, gradients, 0, run_model, &gradients };
+  Call call = { gradients ? REFORMER_MODEL_CALL_GRADIENTS : REFORMER_MODEL_CALL_FORWARD, FALSE };
+  const ReformerPlanning planning = { self, gradients, 0, run_call, &call };
 
   g_return_val_if_fail (REFORMER_IS_MODEL (self), -1);
 
-  return reformer_planning_find_max_length (&planning, rows, error);
+  return reformer_planning_find_max_length (&planning, rows, G_MAXINT64, error);
+}
+
+/* ---- What a call that found too little memory is told ---- */
+
+void
+reformer_planning_name_longest (const ReformerPlanning  *planning,
+                                int                      rows,
+                                gint64                   length,
+                                gint64                   least,
+                                GError                 **error)
+{
+  g_autofree char *message = NULL;
+  gint64 longest;
+
+  if (!g_error_matches (*error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY) || planning->model->device == NULL || reformer_device_is_planner (planning->model->device))
+    return;
+  longest = reformer_planning_find_max_length (planning, rows, length, NULL);
+  if (longest < 0 || longest >= length) /* what cannot be planned, or where it was not the length */
+    return;
+  message = (*error)->message;
+  if (longest < least)
+    (*error)->message = g_strconcat (message, "; no length fits", NULL);
+  else if (rows == 1)
+    (*error)->message = g_strdup_printf ("%s; sequences of at most %" G_GINT64_FORMAT " tokens fit", message, longest);
+  else
+    (*error)->message = g_strdup_printf ("%s; %d sequences of at most %" G_GINT64_FORMAT " tokens fit", message, rows, longest);
+}
+
+void
+reformer_model_name_longest (ReformerModel      *self,
+                             ReformerModelCall   kind,
+                             ReformerTensor     *tokens,
+                             ReformerTensor     *mask,
+                             GError            **error)
+{
+  Call call = { kind, mask != NULL };
+  /* the caller's tokens are in the plan too */
+  const ReformerPlanning planning = { self, kind == REFORMER_MODEL_CALL_GRADIENTS, reformer_account_round (reformer_tensor_get_n_bytes (tokens)), run_call, &call };
+  gsize n_dims;
+  g_autofree gint64 *shape = reformer_tensor_get_shape (tokens, &n_dims);
+
+  if (mask != NULL && reformer_tensor_get_n_dims (mask) != 2) /* lengths, of sequences that are no rows of one length */
+    return;
+  if (reformer_tensor_get_device (tokens) == self->device && n_dims >= 2 && shape[0] >= 1 && shape[0] <= G_MAXINT)
+    reformer_planning_name_longest (&planning, (int) shape[0], shape[1], 1, error);
 }

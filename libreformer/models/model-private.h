@@ -288,10 +288,32 @@ ReformerMemoryPlan *reformer_planning_make            (const ReformerPlanning  *
                                                        int                      rows,
                                                        gint64                   length,
                                                        GError                 **error);
-/* 0: not even one token fits; -1: an error. */
+/* At most `most`; 0: not even one token fits; -1: an error. */
 gint64              reformer_planning_find_max_length (const ReformerPlanning  *planning,
                                                        int                      rows,
+                                                       gint64                   most,
                                                        GError                 **error);
+/* Adds to the error of a call with sequences of that length, if it is about memory, which ones would fit. It says that none does below `least`. */
+void                reformer_planning_name_longest    (const ReformerPlanning  *planning,
+                                                       int                      rows,
+                                                       gint64                   length,
+                                                       gint64                   least,
+                                                       GError                 **error);
+
+typedef enum
+{
+  REFORMER_MODEL_CALL_FORWARD,
+  REFORMER_MODEL_CALL_ENCODE,
+  REFORMER_MODEL_CALL_LOSS,
+  REFORMER_MODEL_CALL_GRADIENTS,
+} ReformerModelCall;
+
+/* The same for a call that has failed; the mask as it was given, or NULL. */
+void                reformer_model_name_longest       (ReformerModel      *self,
+                                                       ReformerModelCall   kind,
+                                                       ReformerTensor     *tokens,
+                                                       ReformerTensor     *mask,
+                                                       GError            **error);
 /* Turns keep = auto into the fastest that the memory allows for so many rows at once, of these tokens. */
 void                reformer_model_choose_keep (ReformerModel  *self,
                                                 ReformerTensor *tokens,

@@ -575,12 +575,12 @@ reformer_model_prepare (ReformerModel  *self,
 }
 
 static ReformerTensor *
-forward (ReformerModel        *self,
-         ReformerTensor       *tokens,
-         ReformerTensor       *mask,
-         gboolean              encode,
-         const ReformerWatch  *watch,
-         GError              **error)
+run_forward (ReformerModel        *self,
+             ReformerTensor       *tokens,
+             ReformerTensor       *mask,
+             gboolean              encode,
+             const ReformerWatch  *watch,
+             GError              **error)
 {
   g_auto (ReformerInputs) inputs = { 0 };
   ReformerRun run;
@@ -599,6 +599,25 @@ forward (ReformerModel        *self,
       return NULL;
     }
   return reformer_model_forward_inputs (self, &inputs, encode, watch, error);
+}
+
+static ReformerTensor *
+forward (ReformerModel        *self,
+         ReformerTensor       *tokens,
+         ReformerTensor       *mask,
+         gboolean              encode,
+         const ReformerWatch  *watch,
+         GError              **error)
+{
+  GError *problem = NULL;
+  ReformerTensor *output = run_forward (self, tokens, mask, encode, watch, &problem);
+
+  if (output == NULL)
+    {
+      reformer_model_name_longest (self, encode ? REFORMER_MODEL_CALL_ENCODE : REFORMER_MODEL_CALL_FORWARD, tokens, mask, &problem);
+      g_propagate_error (error, problem);
+    }
+  return output;
 }
 
 gboolean
@@ -622,6 +641,8 @@ reformer_model_watch (ReformerModel        *self,
  *
  * Computes the head's output, float32 in the shape that [enum@Head] names: for a language model the logits `[B, T, V]`, for a classifier of sequences `[B, labels]`;
  * without a head the last hidden state. Dropout is off.
+ *
+ * Where the device has too little memory, the error's message ends with the longest sequence that fits.
  *
  * Returns: (transfer full): the output, or %NULL with @error set: [error@ModelError] for input that does not fit, [error@DeviceError]
  */
@@ -776,8 +797,13 @@ loss (ReformerModel   *self,
       GError         **error)
 {
   ReformerModelPass pass = { NULL };
+  GError *problem = NULL;
 
-  return reformer_model_run_pass (self, tokens, mask, labels, gradients, &pass, error) ? reformer_targets_mean (&pass.targets, pass.sums) : (double) NAN;
+  if (reformer_model_run_pass (self, tokens, mask, labels, gradients, &pass, &problem))
+    return reformer_targets_mean (&pass.targets, pass.sums);
+  reformer_model_name_longest (self, gradients ? REFORMER_MODEL_CALL_GRADIENTS : REFORMER_MODEL_CALL_LOSS, tokens, mask, &problem);
+  g_propagate_error (error, problem);
+  return (double) NAN;
 }
 
 /**
@@ -829,7 +855,8 @@ reformer_model_compute_loss (ReformerModel   *self,
  *
  * Every target counts the same, but for [property@Config:class-weights]. Whether a token is masked does not make its label less of a target.
  *
- * After an error the gradients are undefined; parameters and [property@Model:sequence] are as they were.
+ * After an error the gradients are undefined; parameters and [property@Model:sequence] are as they were. Where the device has too little memory, the error's message
+ * ends with the longest sequence that fits.
  *
  * Returns: the loss, or NaN with @error set: [error@ModelError] for input that does not fit, [error@DeviceError]
  */

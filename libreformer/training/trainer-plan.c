@@ -102,31 +102,31 @@ held (ReformerOptimizer *optimizer,
   return n_bytes;
 }
 
-/* The trainer as it is set now. */
+/* A call's steps. */
 typedef struct
 {
-  ReformerTrainerJob *job;
   ReformerOptimizer  *optimizer;
   Step                step;
   ReformerPlanning    planning;
 } Plan;
 
 static gboolean
-plan_init (Plan             *self,
-           ReformerTrainer  *trainer,
-           GError          **error)
+plan_init (Plan                *self,
+           ReformerTrainerJob  *job,
+           GError             **error)
 {
-  self->job = reformer_trainer_job_new (trainer, NULL, NULL);
+  const ReformerTrainer *trainer = job->trainer;
+
   if (trainer->model == NULL)
     {
       g_set_error (error, REFORMER_TRAINER_ERROR, REFORMER_TRAINER_ERROR_INVALID, "the trainer has no model; its property model is wanted");
       return FALSE;
     }
-  if (!reformer_trainer_check_ranges (&self->job->settings, error))
+  if (!reformer_trainer_check_ranges (&job->settings, error))
     return FALSE;
-  self->optimizer = self->job->optimizer != NULL ? g_object_ref (self->job->optimizer) : reformer_adamw_new ();
+  self->optimizer = job->optimizer != NULL ? g_object_ref (job->optimizer) : reformer_adamw_new ();
   self->step.optimizer = is_known (self->optimizer) ? self->optimizer : NULL;
-  self->step.passes = MIN (self->job->settings.accumulation, 2);
+  self->step.passes = MIN (job->settings.accumulation, 2);
   self->planning = (ReformerPlanning) { trainer->model, TRUE, 0, run_step, &self->step };
   if (self->step.optimizer != NULL)
     self->planning.held = held (self->optimizer, trainer->model->device);
@@ -136,7 +136,6 @@ plan_init (Plan             *self,
 static void
 plan_clear (Plan *self)
 {
-  g_clear_pointer (&self->job, reformer_trainer_job_free);
   g_clear_object (&self->optimizer);
 }
 
@@ -144,6 +143,22 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Plan, plan_clear)
 
 /* A token predicts the next one. */
 #define MIN_LENGTH 2
+
+static int
+longest_length (const ReformerTrainerJob *job)
+{
+  return MAX (job->settings.sequence_length, job->settings.final_sequence_length);
+}
+
+void
+reformer_trainer_name_longest (ReformerTrainerJob  *job,
+                               GError             **error)
+{
+  g_auto (Plan) plan = { NULL };
+
+  if (g_error_matches (*error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_OUT_OF_MEMORY) && plan_init (&plan, job, NULL) && plan.step.optimizer != NULL)
+    reformer_planning_name_longest (&plan.planning, job->settings.batch_size, longest_length (job), MIN_LENGTH, error);
+}
 
 /**
  * reformer_trainer_estimate_memory:
@@ -160,6 +175,7 @@ ReformerMemoryPlan *
 reformer_trainer_estimate_memory (ReformerTrainer  *self,
                                   GError          **error)
 {
+  g_autoptr (ReformerTrainerJob) job = NULL;
   g_auto (Plan) plan = { NULL };
   ReformerMemoryPlan *made = NULL;
 
@@ -167,8 +183,9 @@ reformer_trainer_estimate_memory (ReformerTrainer  *self,
 
   if (!reformer_trainer_claim (self, g_thread_self (), FALSE, error))
     return NULL;
-  if (plan_init (&plan, self, error))
-    made = reformer_planning_make (&plan.planning, plan.job->settings.batch_size, MAX (plan.job->settings.sequence_length, plan.job->settings.final_sequence_length), error);
+  job = reformer_trainer_job_new (self, NULL, NULL);
+  if (plan_init (&plan, job, error))
+    made = reformer_planning_make (&plan.planning, job->settings.batch_size, longest_length (job), error);
   reformer_trainer_release (self);
   return made;
 }
@@ -188,6 +205,7 @@ gint64
 reformer_trainer_find_max_length (ReformerTrainer  *self,
                                   GError          **error)
 {
+  g_autoptr (ReformerTrainerJob) job = NULL;
   g_auto (Plan) plan = { NULL };
   gint64 most = -1;
 
@@ -195,8 +213,9 @@ reformer_trainer_find_max_length (ReformerTrainer  *self,
 
   if (!reformer_trainer_claim (self, g_thread_self (), FALSE, error))
     return -1;
-  if (plan_init (&plan, self, error))
-    most = reformer_planning_find_max_length (&plan.planning, plan.job->settings.batch_size, error);
+  job = reformer_trainer_job_new (self, NULL, NULL);
+  if (plan_init (&plan, job, error))
+    most = reformer_planning_find_max_length (&plan.planning, job->settings.batch_size, G_MAXINT64, error);
   reformer_trainer_release (self);
   return most >= 0 && most < MIN_LENGTH ? 0 : most;
 }

@@ -248,6 +248,12 @@ gboolean reformer_trainer_check_dataset  (ReformerTrainerJob  *job,
                                           int                  length,
                                           GError             **error);
 
+/* ---- trainer-plan.c ---- */
+
+/* Adds to the error of a call that trains, if it is about memory, which length would fit. */
+void     reformer_trainer_name_longest   (ReformerTrainerJob  *job,
+                                          GError             **error);
+
 /* ---- trainer-step.c ---- */
 
 /* Makes one step. After FALSE nothing has changed, unless an optimizer written outside failed. */

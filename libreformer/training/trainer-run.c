@@ -174,6 +174,8 @@ reformer_trainer_run (ReformerTrainerJob  *job,
   if (begun)
     {
       const gboolean training = reformer_model_get_training (self->model);
+      const ReformerKeep keep = reformer_stack_get_keep (self->model->stack);
+      const guint step = self->state.step;
 
       self->job = job;
       self->state.total_steps = job->total;
@@ -183,7 +185,11 @@ reformer_trainer_run (ReformerTrainerJob  *job,
       if (reformer_trainer_settle_memory (job, &problem) && reformer_trainer_log_start (job, &problem))
         loop (job, &reason, &problem);
       reformer_model_set_training (self->model, training);
+      if (problem != NULL && keep == REFORMER_KEEP_AUTO && self->state.step == step)
+        reformer_stack_set_keep (self->model->stack, keep); /* auto is settled by a step that was made */
     }
+  if (problem != NULL)
+    reformer_trainer_name_longest (job, &problem);
   reason = reason_of (problem, reason);
   if (begun && !reformer_trainer_log_end (job, reason, problem, problem == NULL ? &problem : NULL))
     reason = reason_of (problem, reason);
@@ -210,6 +216,8 @@ reformer_trainer_run (ReformerTrainerJob  *job,
  *
  * When it is cancelled, it ends within a quarter of a second, and the step under way changed nothing; no checkpoint is saved then, but
  * [method@Trainer.save_checkpoint] may be called.
+ *
+ * Where the device has too little memory for a step, the error's message ends with the longest sequence that fits.
  *
  * Returns: %TRUE, or %FALSE with @error set: [error@TrainerError], [error@FileError], [error@ModelError], [error@DeviceError], %G_IO_ERROR_CANCELLED, what the data set
  *   or the optimizer reports
