@@ -22,7 +22,7 @@ typedef struct
   double      p;
 } Case;
 
-/* Few head sizes for each kind of window: every pair is a program to build. */
+/* Few head sizes for each kind of window: every pair is a program to build. Chunks of 16 to 512, heads of 32, 64, 128 and odd ones are there. */
 /*  name                 rows    T heads size chunk b  a  circ   causal rounds shared mask  p */
 static const Case cases[] = {
   { "tiny",                 1,   8, 1,   4,    4, 1, 0, TRUE,  TRUE,  2, TRUE,  TRUE,  0.25 },
@@ -32,39 +32,41 @@ static const Case cases[] = {
   { "full-17",              2,  17, 2,   7,  100, 0, 0, FALSE, TRUE,  0, FALSE, TRUE,  0 },
   { "full-17-lsh",          2,  17, 2,   7,   64, 1, 0, TRUE,  TRUE,  0, TRUE,  TRUE,  0.1 },
   { "full-70",              1,  70, 3,  64,  512, 1, 1, TRUE,  FALSE, 0, FALSE, FALSE, 0 },
-  { "full-70-causal",       2,  70, 2,  16,   70, 1, 0, TRUE,  TRUE,  0, FALSE, TRUE,  0.2 },
+  { "full-70-causal",       2,  70, 2,  32,   70, 1, 0, TRUE,  TRUE,  0, FALSE, TRUE,  0.2 },
   { "full-70-lsh",          1,  70, 1, 128,   71, 1, 0, TRUE,  FALSE, 0, TRUE,  TRUE,  0 },
   { "full-300",             1, 300, 1,  64,  300, 0, 0, FALSE, FALSE, 0, FALSE, TRUE,  0.5 },
   { "full-300-causal",      1, 300, 2,  64,  300, 0, 0, FALSE, TRUE,  0, FALSE, FALSE, 0 },
   { "local-4",              2,  32, 3,   4,    4, 1, 0, TRUE,  TRUE,  0, FALSE, TRUE,  0.1 },
-  { "local-4-wide",         1,  20, 1,  16,    4, 2, 2, TRUE,  FALSE, 0, FALSE, FALSE, 0 },
-  { "local-4-wrap",         1,   8, 2,  16,    4, 2, 1, TRUE,  FALSE, 0, FALSE, FALSE, 0.3 },
-  { "local-5",              2,  35, 1,  16,    5, 1, 1, TRUE,  FALSE, 0, FALSE, TRUE,  0.3 },
+  { "local-4-wide",         1,  20, 1,  32,    4, 2, 2, TRUE,  FALSE, 0, FALSE, FALSE, 0 },
+  { "local-4-wrap",         1,   8, 2,  32,    4, 2, 1, TRUE,  FALSE, 0, FALSE, FALSE, 0.3 },
+  { "local-5",              2,  35, 1,  32,    5, 1, 1, TRUE,  FALSE, 0, FALSE, TRUE,  0.3 },
   { "local-8",              2,  64, 2,   7,    8, 0, 0, FALSE, FALSE, 0, FALSE, TRUE,  0 },
-  { "local-8-both",         1,  40, 2,  16,    8, 1, 2, FALSE, FALSE, 0, FALSE, TRUE,  0.1 },
+  { "local-8-both",         1,  40, 2,  32,    8, 1, 2, FALSE, FALSE, 0, FALSE, TRUE,  0.1 },
   { "local-64",             1, 256, 2,  64,   64, 1, 0, TRUE,  TRUE,  0, FALSE, FALSE, 0 },
   { "local-64-line",        2, 192, 1,  64,   64, 1, 0, FALSE, FALSE, 0, FALSE, TRUE,  0.1 },
   { "local-64-both",        1, 320, 1,  64,   64, 1, 1, TRUE,  FALSE, 0, FALSE, TRUE,  0 },
   { "local-64-two",         1, 320, 1,  64,   64, 2, 0, FALSE, TRUE,  0, FALSE, FALSE, 0 },
-  { "local-100",            1, 300, 2,  16,  100, 1, 1, TRUE,  FALSE, 0, FALSE, TRUE,  0 },
+  { "local-100",            1, 300, 2,  32,  100, 1, 1, TRUE,  FALSE, 0, FALSE, TRUE,  0 },
   { "local-100-causal",     1, 300, 1, 128,  100, 2, 0, FALSE, TRUE,  0, FALSE, FALSE, 0.1 },
   { "lsh-4",                2,  24, 2,   4,    4, 1, 0, TRUE,  TRUE,  2, TRUE,  TRUE,  0 },
-  { "lsh-4-wrap",           1,   8, 1,  16,    4, 2, 2, TRUE,  FALSE, 1, TRUE,  FALSE, 0 },
-  { "lsh-6",                1,  30, 2,  16,    6, 1, 1, TRUE,  FALSE, 3, TRUE,  TRUE,  0.2 },
-  { "lsh-16",               2,  96, 1,  16,   16, 1, 1, TRUE,  FALSE, 4, TRUE,  TRUE,  0.1 },
-  { "lsh-16-wrap",          1,  32, 1,  16,   16, 1, 1, TRUE,  FALSE, 1, TRUE,  TRUE,  0 },
+  { "lsh-4-wrap",           1,   8, 1,  32,    4, 2, 2, TRUE,  FALSE, 1, TRUE,  FALSE, 0 },
+  { "lsh-6",                1,  30, 2,  32,    6, 1, 1, TRUE,  FALSE, 3, TRUE,  TRUE,  0.2 },
+  { "lsh-16",               2,  96, 1,  32,   16, 1, 1, TRUE,  FALSE, 4, TRUE,  TRUE,  0.1 },
+  { "lsh-16-64",            1,  80, 2,  64,   16, 1, 0, TRUE,  TRUE,  2, TRUE,  TRUE,  0.1 },
+  { "lsh-16-wrap",          1,  32, 1,  32,   16, 1, 1, TRUE,  FALSE, 1, TRUE,  TRUE,  0 },
   { "lsh-32",               1, 160, 1,   4,   32, 1, 0, TRUE,  TRUE,  2, TRUE,  FALSE, 0 },
+  { "lsh-32-one",           2,  32, 1,   7,   32, 1, 0, TRUE,  TRUE,  3, TRUE,  TRUE,  0.1 },
   { "lsh-64",               1, 256, 2,  64,   64, 1, 0, TRUE,  TRUE,  2, TRUE,  FALSE, 0 },
   { "lsh-64-mask",          2, 320, 2,  64,   64, 1, 0, TRUE,  TRUE,  3, TRUE,  TRUE,  0.1 },
   { "lsh-64-both",          1, 256, 1,  64,   64, 1, 1, TRUE,  FALSE, 2, TRUE,  TRUE,  0 },
   { "lsh-64-128",           1, 192, 1, 128,   64, 1, 0, TRUE,  TRUE,  2, TRUE,  TRUE,  0 },
   { "lsh-64-32",            1, 192, 3,  32,   64, 1, 0, TRUE,  FALSE, 1, TRUE,  FALSE, 0 },
   { "lsh-64-line",          1, 256, 1,  64,   64, 1, 0, FALSE, TRUE,  2, TRUE,  FALSE, 0 },
-  { "lsh-64-7",             1, 128, 1,   7,   64, 1, 0, TRUE,  FALSE, 2, TRUE,  TRUE,  0 },
-  { "lsh-64-one",           2,  64, 1,  64,   64, 1, 0, TRUE,  TRUE,  3, TRUE,  TRUE,  0.1 },
+  { "lsh-64-33",            1, 128, 1,  33,   64, 1, 0, TRUE,  FALSE, 2, TRUE,  TRUE,  0 },
   { "lsh-100",              1, 200, 1,  64,  100, 1, 0, TRUE,  TRUE,  2, TRUE,  TRUE,  0 },
   { "lsh-256",              1, 512, 1, 128,  256, 1, 0, TRUE,  TRUE,  2, TRUE,  FALSE, 0 },
-  { "sorted-keys",          1,  96, 2,  16,   16, 1, 1, TRUE,  TRUE,  2, FALSE, TRUE,  0.1 },
+  { "lsh-512",              1, 1024, 1, 32,  512, 1, 0, TRUE,  TRUE,  1, TRUE,  TRUE,  0 },
+  { "sorted-keys",          1,  96, 2,  32,   16, 1, 1, TRUE,  TRUE,  2, FALSE, TRUE,  0.1 },
 };
 
 #define FIRST_HEAD 3
