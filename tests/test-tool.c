@@ -708,6 +708,24 @@ test_plan_limit (void)
   json_decref (object);
 }
 
+/* A device that gives little at once. */
+static void
+test_plan_allocation (void)
+{
+  g_autofree char *model = write_long ();
+  Result result;
+  json_t *object;
+
+  NEED_DEVICE
+  result = run_with ("REFORMER_LIMITS", "allocation=4194304", "plan", model, "--length", "262144", "--json", NULL);
+  assert_message (&result, "the device takes at most 4.0 MiB at once; the longest that fits is ");
+  object = plan (&result, 1);
+  g_assert_cmpint (integer (object, "largest_tensor_bytes"), >, (json_int_t) 4 << 20);
+  g_assert_cmpint (integer (object, "max_length"), >, 512);
+  g_assert_cmpint (integer (object, "max_length"), <, 262144);
+  json_decref (object);
+}
+
 static void
 test_plan_positions (void)
 {
@@ -797,6 +815,7 @@ main (int    argc,
   g_test_add_func ("/tool/plan/optimizer", test_plan_optimizer);
   g_test_add_func ("/tool/plan/keep", test_plan_keep);
   g_test_add_func ("/tool/plan/limit", test_plan_limit);
+  g_test_add_func ("/tool/plan/allocation", test_plan_allocation);
   g_test_add_func ("/tool/plan/positions", test_plan_positions);
   g_test_add_func ("/tool/plan/million", test_plan_million);
   status = g_test_run ();
