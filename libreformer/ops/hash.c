@@ -59,6 +59,14 @@ simt_options (const int    *sizes,
   g_snprintf (options, size, "-DHEAD_SIZE=%d -DGROUP=%d", *(const int *) head_size, sizes[0]);
 }
 
+/* The wide kernel has one tile, 4 vectors of tokens. For heads beyond that the other kernel's tiles may be as small as one token; it gives the same bits. */
+static gboolean
+fits_wide (ReformerDevice *device,
+           int             head_size)
+{
+  return reformer_device_is_wide (device) && (gsize) head_size * 4 * reformer_device_get_vector_width (device) * sizeof (float) <= reformer_device_get_local_memory (device);
+}
+
 static const ReformerTuningUse simt_use = { "simt/hash", simt_local, simt_group, NULL, simt_options };
 
 void
@@ -88,7 +96,7 @@ reformer_hash (ReformerRun        *run,
 
   tokens = (gsize) hash->heads * hash->rows * hash->T;
   packed = pack_rotations (run, hash, factors);
-  if (reformer_device_is_wide (run->device))
+  if (fits_wide (run->device, hash->head_size))
     {
       g_snprintf (options, sizeof options, "-DHEAD_SIZE=%d", hash->head_size);
       REFORMER_LAUNCH (run, "wide/hash", options, "hash_buckets",
