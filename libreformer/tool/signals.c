@@ -99,19 +99,10 @@ tool_signals_get_status (void)
   return status;
 }
 
-gboolean
-tool_signals_caused (const GError *error)
-{
-  if (tool_signals_get_status () == 0)
-    return FALSE;
-  /* clang, which drivers have within the process, takes its files away at a signal, and then does not find them */
-  return g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) || g_error_matches (error, REFORMER_DEVICE_ERROR, REFORMER_DEVICE_ERROR_BUILD_FAILED);
-}
-
 int
 tool_signals_end (GError *error)
 {
-  const int status = tool_signals_caused (error) ? tool_signals_get_status () : 0;
+  const int status = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ? tool_signals_get_status () : 0;
 
   if (status == 0)
     return tool_fail_error (error);

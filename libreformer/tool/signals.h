@@ -13,8 +13,6 @@ void     tool_signals_start      (void);
 void     tool_signals_cancel     (GCancellable *cancellable);
 /* 128 + the number of the signal that came, 0: none did. */
 int      tool_signals_get_status (void);
-/* Whether an error is what a signal led to. */
-gboolean tool_signals_caused     (const GError *error);
 /* The end of a verb by an error (which is freed): quiet where it is a signal's. */
 int      tool_signals_end        (GError       *error);
 

@@ -279,7 +279,7 @@ train (ToolTraining              *training,
     }
   if (done || self.idle)
     return finish (&self, options);
-  if (tool_signals_caused (error))
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) && tool_signals_get_status () != 0)
     {
       g_error_free (error);
       return stop (&self, options);
