@@ -52,7 +52,7 @@ def largest_batch(config, keep, length):
 def bench(folder, config, keep):
     path = os.path.join(folder, "config.json")
     config.save(Gio.File.new_for_path(path), None)
-    result = subprocess.run(["reformer", "bench", path, "--modes", "train", "--lengths", str(LENGTH), "--keep", keep, "--repeats", "2", "--quiet", "--json"],
+    result = subprocess.run(["reformer", "bench", path, "--modes", "train", "--lengths", str(LENGTH), "--keep", keep, "--repeats", "2" if config.get_n_layers() <= 24 else "1", "--quiet", "--json"],
                             stdout=subprocess.PIPE, check=True)
     seen = json.loads(result.stdout)["results"][0]
     if seen["account_peak_bytes"] != seen["planned_bytes"]:
