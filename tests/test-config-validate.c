@@ -97,7 +97,7 @@ static const struct
   { "{\"num_buckets\": [256, 256]}", { "num_buckets is [256, 256]", "65535", "would fit: [128, 256]" } },
   { "{\"num_buckets\": 65536}", { "num_buckets is 65536", "65535" } },
   { "{\"num_buckets\": [2147483646, 2147483646, 2147483646, 2147483646]}", { "num_buckets is", "65535" } },
-  { "{\"num_buckets\": [2, 2, 2, 2, 2, 2, 2, 2, 2]}", { "num_buckets is", "8 factors" } },
+  { "{\"num_buckets\": [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]}", { "num_buckets is", "16 factors" } },
   { "{\"is_decoder\": false}", { "is_decoder is false", "true is wanted" } },
   { "{\"architectures\": [\"ReformerForMaskedLM\"]}", { "is_decoder is true", "false is wanted" } },
   { "{\"architectures\": [\"ReformerForQuestionAnswering\"], \"num_labels\": 3}", { "num_labels is 3", "2 is wanted" } },

@@ -187,7 +187,7 @@ test_attention (void)
 
     assert_fails (a, x, NULL, NULL, CONFIG, "num-buckets has the factor 5; wanted an even number, such as 6");
     assert_fails (b, x, NULL, NULL, CONFIG, "num-buckets makes 262144 buckets; wanted at most 65534");
-    assert_fails (c, x, NULL, NULL, CONFIG, "num-buckets has 0 factors; wanted 1 to 8");
+    assert_fails (c, x, NULL, NULL, CONFIG, "num-buckets has 0 factors; wanted 1 to 16");
     assert_fails (d, x, NULL, NULL, CONFIG, "*prelu*");
   }
 }

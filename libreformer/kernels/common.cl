@@ -173,3 +173,6 @@ exponential (vec x)
   p = mad (p, r * r, r) + 1.0f;
   return p * as_vec ((as_ivec (m) << 23) + 0x3f800000);
 }
+
+// The f-th factor of the number of buckets: 16 bits each, two to an int.
+#define FACTOR(list, f) ((f) & 1 ? (int) ((uint) (list)[(f) / 2] >> 16) : (list)[(f) / 2] & 0xffff)

@@ -4,7 +4,7 @@
 //
 //   stored [heads][head_size][max_rounds][columns]        columns: those of all factors, half a factor each, one factor after the other
 //   packed [heads][rounds][padded / 8][head_size][8]      each factor's columns padded to a multiple of 8
-//   factors, more   f_1 ... f_8; 0 ends the list
+//   factors, more   f_1 ... f_16, two to an int; 0 ends the list
 //
 // A factor is padded by its own last column again: an equal score never wins over an earlier one, whatever the input, NaN included.
 // One work-item an element of a head's rotations of one round; global size: head_size, padded, heads.
@@ -21,9 +21,9 @@ hash_pack (SPAN (const float, stored), SPAN (float, packed), int head_size, int 
 
   if (d >= head_size)
     return;
-  for (int i = 0; i < 8 && list[i]; i++)
+  for (int i = 0; i < 16 && FACTOR (list, i); i++)
     {
-      const int half_ = list[i] / 2, width = (half_ + 7) / 8 * 8;
+      const int half_ = FACTOR (list, i) / 2, width = (half_ + 7) / 8 * 8;
 
       if (column < width)
         {

@@ -7,9 +7,9 @@
 
 G_BEGIN_DECLS
 
-/* what buckets, axes and positions may grow to: ops/hash.h holds 8 factors; tensors have 8 dimensions, one of which is the width, buckets are uint16 with one more for padding,
+/* what buckets, axes and positions may grow to: ops/hash.h holds 16 factors, more than 65,535 buckets can have; tensors have 8 dimensions, one of which is the width, buckets are uint16 with one more for padding,
  * orders are int32 */
-#define REFORMER_CONFIG_MAX_FACTORS  8
+#define REFORMER_CONFIG_MAX_FACTORS  16
 #define REFORMER_CONFIG_MAX_BUCKETS  65535
 #define REFORMER_CONFIG_MAX_HASHES   1024
 #define REFORMER_CONFIG_MAX_AXES     7

@@ -7,6 +7,12 @@
 /* Tokens that a work-group of the wide dialect takes: a multiple of the kernel's tile. */
 #define WIDE_BLOCK 1024
 
+/* Two to an int: none has more than 16 bits, for no bucket has. */
+#define PAIR(factors, i) ((factors)[2 * (i)] | (int) ((guint) (factors)[2 * (i) + 1] << 16))
+#define FACTORS(factors) \
+  REFORMER_INT4 (PAIR (factors, 0), PAIR (factors, 1), PAIR (factors, 2), PAIR (factors, 3)), \
+  REFORMER_INT4 (PAIR (factors, 4), PAIR (factors, 5), PAIR (factors, 6), PAIR (factors, 7))
+
 static int
 padded_columns (const ReformerHash *hash)
 {
@@ -32,7 +38,7 @@ pack_rotations (ReformerRun        *run,
   REFORMER_LAUNCH (run, "hash", NULL, "hash_pack", reformer_grid_items (run->device, hash->head_size, padded, hash->heads),
                    REFORMER_SPAN (hash->rotations), REFORMER_SPAN (reformer_span (packed)), REFORMER_INT (hash->head_size),
                    REFORMER_INT (hash->max_rounds), REFORMER_INT (hash->rounds), REFORMER_INT (columns), REFORMER_INT (padded),
-                   REFORMER_INT4 (factors[0], factors[1], factors[2], factors[3]), REFORMER_INT4 (factors[4], factors[5], factors[6], factors[7]));
+                   FACTORS (factors));
   return g_steal_pointer (&packed);
 }
 
@@ -104,8 +110,7 @@ reformer_hash (ReformerRun        *run,
                        REFORMER_SPAN (hash->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (hash->mask), REFORMER_SPAN (buckets),
                        REFORMER_ULONG (hash->ld > 0 ? hash->ld : (gsize) hash->T),
                        REFORMER_INT (hash->T), REFORMER_INT (hash->stride), REFORMER_INT (hash->rounds), REFORMER_INT (padded_columns (hash)),
-                       REFORMER_INT4 (factors[0], factors[1], factors[2], factors[3]),
-                       REFORMER_INT4 (factors[4], factors[5], factors[6], factors[7]),
+                       FACTORS (factors),
                        REFORMER_INT (WIDE_BLOCK), REFORMER_INT (masked), REFORMER_INT (n_buckets),
                        REFORMER_WORK (2.0 * tokens * hash->rounds * hash->head_size * columns, tokens * (sizeof (float) * hash->head_size + sizeof (guint16) * hash->rounds)));
     }
@@ -119,8 +124,7 @@ reformer_hash (ReformerRun        *run,
                        REFORMER_SPAN (hash->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (hash->mask), REFORMER_SPAN (buckets),
                        REFORMER_ULONG (hash->ld > 0 ? hash->ld : (gsize) hash->T),
                        REFORMER_INT (hash->T), REFORMER_INT (hash->stride), REFORMER_INT (hash->rounds), REFORMER_INT (padded_columns (hash)),
-                       REFORMER_INT4 (factors[0], factors[1], factors[2], factors[3]),
-                       REFORMER_INT4 (factors[4], factors[5], factors[6], factors[7]),
+                       FACTORS (factors),
                        REFORMER_INT (masked), REFORMER_INT (n_buckets),
                        REFORMER_WORK (2.0 * tokens * hash->rounds * hash->head_size * columns, tokens * (sizeof (float) * hash->head_size + sizeof (guint16) * hash->rounds)));
     }

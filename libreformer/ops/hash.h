@@ -5,7 +5,7 @@
 
 G_BEGIN_DECLS
 
-#define REFORMER_MAX_FACTORS 8
+#define REFORMER_MAX_FACTORS 16
 
 /* Locality-sensitive hashing by random rotations (Kitaev et al. 2020; spec 3.4.2, 3.4.3), for a group of heads.
  *

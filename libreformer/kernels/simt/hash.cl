@@ -6,7 +6,7 @@
 //   rotations [heads][rounds][padded / 8][HEAD_SIZE][8]    see hash.cl
 //   mask      uchar [rows][T], read where `masked` is 1
 //   buckets   ushort [heads][rounds][rows][ld], the first T of each
-//   factors, more   f_1 ... f_8; 0 ends the list. bucket = code_1 + f_1 code_2 + f_1 f_2 code_3 + ...
+//   factors, more   f_1 ... f_16, two to an int; 0 ends the list. bucket = code_1 + f_1 code_2 + f_1 f_2 code_3 + ...
 //   groups: tiles of GROUP tokens, heads * rounds, rows
 //
 // The tokens' elements come through local memory, read in the order they lie in and kept transposed. Sums and comparisons are those of the wide dialect.
@@ -40,9 +40,9 @@ hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const 
   __global const float *a = rotations + (size_t) get_group_id (1) * padded * HEAD_SIZE;
   int bucket = 0, product = 1;
 
-  for (int f = 0; f < 8 && list[f]; f++)
+  for (int f = 0; f < 16 && FACTOR (list, f); f++)
     {
-      const int half_ = list[f] / 2;
+      const int half_ = FACTOR (list, f) / 2;
       uint best = 0;
       int code = 0;
 
@@ -68,7 +68,7 @@ hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const 
             }
         }
       bucket += (best <= 1 ? 0 : code) * product;
-      product *= list[f];
+      product *= FACTOR (list, f);
     }
   if (t < T)
     buckets[((size_t) get_group_id (1) * get_num_groups (2) + row) * ld + t] = masked && !mask[(size_t) row * T + t] ? masked_bucket : bucket;

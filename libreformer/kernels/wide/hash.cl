@@ -6,7 +6,7 @@
 //   rotations [heads][rounds][padded / 8][HEAD_SIZE][8]    see hash.cl
 //   mask      uchar [rows][T], read where `masked` is 1
 //   buckets   ushort [heads][rounds][rows][ld], the first T of each
-//   factors, more   f_1 ... f_8; 0 ends the list. bucket = code_1 + f_1 code_2 + f_1 f_2 code_3 + ...
+//   factors, more   f_1 ... f_16, two to an int; 0 ends the list. bucket = code_1 + f_1 code_2 + f_1 f_2 code_3 + ...
 //   global size: blocks of `block` tokens (a multiple of TILE), heads, rows
 //
 // code = the first maximum of [r, -r], r = x . rotations, summed over the head's elements in ascending order. Tokens lie along the vectors, so the
@@ -119,9 +119,9 @@ hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const 
               for (int d = 0; d < HEAD_SIZE; d += 16)
                 FETCH (x + (size_t) min (t + TILE + i, T - 1) * stride + d);
 #endif
-            for (int f = 0; f < 8 && list[f]; f++)
+            for (int f = 0; f < 16 && FACTOR (list, f); f++)
               {
-                const int half_ = list[f] / 2;
+                const int half_ = FACTOR (list, f) / 2;
                 uvec best0 = 0, best1 = 0;
                 ivec code0 = 0, code1 = 0;
 
@@ -138,7 +138,7 @@ hash_buckets (SPAN (const float, x), SPAN (const float, rotations), SPAN (const 
                     }
                 bucket0 += select (code0, (ivec) 0, best0 <= 1u) * product;
                 bucket1 += select (code1, (ivec) 0, best1 <= 1u) * product;
-                product *= list[f];
+                product *= FACTOR (list, f);
               }
 
             if (!masked && rows - i0 >= 2 * VW)
