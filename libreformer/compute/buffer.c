@@ -345,8 +345,7 @@ reformer_buffer_new (ReformerDevice  *device,
       self->device = device;
       self->size = size;
 
-      if (device->cached_bytes > pool_room (device))
-        reformer_pool_trim (device, pool_room (device), TRUE);
+      reformer_pool_trim (device, pool_room (device), TRUE);
       if (used + counted + device->cached_bytes > limit)
         reformer_pool_trim (device, limit - used - counted, TRUE);
 
@@ -410,8 +409,7 @@ reformer_buffer_unref (ReformerBuffer *self)
       if (self->mem != NULL)
         {
           pool_put (device, self);
-          if (device->cached_bytes > pool_room (device))
-            reformer_pool_trim (device, pool_room (device), FALSE);
+          reformer_pool_trim (device, pool_room (device), FALSE);
         }
       else
         {
