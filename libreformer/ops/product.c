@@ -123,7 +123,7 @@ wide_rows (ReformerRun           *run,
   const gsize m = p->m, panels = up (p->n, wide.nr);
   g_autoptr (ReformerTensor) own = NULL;
   ReformerTensor *packed = p->packed;
-  gsize mb, pb;
+  gsize tile, tiles, rows, columns;
 
   if (packed == NULL)
     {
@@ -142,17 +142,17 @@ wide_rows (ReformerRun           *run,
                        REFORMER_WORK_OF (work_of (p)));
       return;
     }
-  /* Panels of one group stay in the second-level cache; rows and panels shrink until every unit has several groups. */
-  pb = panels * wide.nr <= 384 ? panels : 256 / wide.nr;
-  mb = m > 12 && m <= 16 ? (wide.mr == 12 ? 8 : 6) : 8 * wide.mr;
-  while (mb > wide.mr && up (m, mb) * up (panels, pb) < 8 * wide.units)
-    mb -= wide.mr;
-  while (pb > 1 && up (m, mb) * up (panels, pb) < 4 * wide.units)
-    pb = up (pb, 2);
-  REFORMER_LAUNCH (run, "wide/product", wide.options, "product_rows", reformer_grid_tiles (up (m, mb), up (panels, pb), 1),
+  /* Panels of one group stay in the second-level cache. There are groups enough, and a multiple of the units, for all units to end at about the same time. */
+  tile = m > 12 && m <= 16 ? (wide.mr == 12 ? 8 : 6) : wide.mr;
+  tiles = up (m, tile);
+  columns = panels * wide.nr <= 384 ? 1 : up (panels, 256 / wide.nr);
+  rows = MIN (tiles, up (MAX (up (tiles, 8), up (8 * wide.units, columns)), wide.units) * wide.units);
+  while (columns < panels && rows * columns < 4 * wide.units)
+    columns = MIN (2 * columns, panels);
+  REFORMER_LAUNCH (run, "wide/product", wide.options, "product_rows", reformer_grid_tiles (rows, columns, 1),
                    REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
                    REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->ldx), REFORMER_INT (p->ldy),
-                   REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL), REFORMER_INT (mb), REFORMER_INT (pb),
+                   REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL), REFORMER_INT (tile),
                    REFORMER_WORK_OF (work_of (p)));
 }
 
@@ -342,24 +342,33 @@ wide_tokens (ReformerRun *run,
   const gboolean side = at_once > 1 && up (m, 264) * up (n, 256) < 4 * wide.units;
   const gsize step = side ? at_once * REFORMER_BLOCK : t;
   g_autoptr (ReformerTensor) parts = NULL;
-  gsize mb = MIN (up (m, wide.mr) * wide.mr, side ? 1032 : 264), nb = MIN (up (n, wide.nr) * wide.nr, side ? 1024 : 256);
+  gsize rows = up (m, side ? 1032 : 264), columns = up (n, side ? 1024 : 256), mb, nb;
 
-  while (up (m, mb) * up (n, nb) * (side ? at_once : 1) < 2 * wide.units && mb * nb > 24 * 32)
-    if (mb >= nb)
-      mb = up (up (mb, 2), wide.mr) * wide.mr;
-    else
-      nb = up (up (nb, 2), wide.nr) * wide.nr;
+  /* as many groups as keep all units busy to the end, and no more: small tiles are slower */
+  for (;;)
+    {
+      const gsize groups = rows * columns * (side ? at_once : 1);
+
+      mb = up (up (m, wide.mr), rows) * wide.mr;
+      nb = up (up (n, wide.nr), columns) * wide.nr;
+      if (groups % wide.units == 0 || groups >= 4 * wide.units || mb * nb <= 24 * 32)
+        break;
+      if (mb >= nb)
+        rows = MIN (rows + 1, up (m, wide.mr));
+      else
+        columns = MIN (columns + 1, up (n, wide.nr));
+    }
   if (side)
     parts = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) at_once, (gint64) m, (gint64) n);
   else
     /* a block of one pass needs no place for its sum */
-    parts = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 1, (gint64) (t <= TC ? 1 : up (m, mb) * up (n, nb) * mb * nb));
+    parts = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 1, (gint64) (t <= TC ? 1 : rows * columns * mb * nb));
   for (gsize first = 0; first < t; first += step)
     {
       const gsize tokens = MIN (step, t - first), blocks = up (tokens, REFORMER_BLOCK);
 
       REFORMER_LAUNCH (run, "wide/product", wide.options, "product_tokens",
-                       reformer_grid_tiles (up (m, mb), up (n, nb), side ? blocks : 1),
+                       reformer_grid_tiles (rows, columns, side ? blocks : 1),
                        REFORMER_SPAN (reformer_span_add (y, first * ldy)), REFORMER_SPAN (reformer_span_add (x, first * ldx)),
                        REFORMER_SPAN (reformer_span (parts)), REFORMER_SPAN (g),
                        REFORMER_INT (m), REFORMER_INT (n), REFORMER_ULONG (tokens),
@@ -427,6 +436,47 @@ reformer_product_tokens (ReformerRun *run,
     simt_tokens (run, y, ldy, x, ldx, g, ldg, m, n, t);
 }
 
+/* The groups share the columns, so that a column's sum goes straight to g. */
+static void
+wide_sum (ReformerRun *run,
+          ReformerSpan x,
+          int          ldx,
+          ReformerSpan g,
+          int          n,
+          gsize        t)
+{
+  const Wide wide = wide_for (run);
+  const gsize vector = wide.nr / 2, strip = MAX (up (n, vector) / (2 * wide.units), 1) * vector;
+
+  REFORMER_LAUNCH (run, "wide/product", wide.options, "product_sum", reformer_grid_tiles (up (n, strip), 1, 1),
+                   REFORMER_SPAN (x), REFORMER_SPAN (g), REFORMER_INT (n), REFORMER_ULONG (t), REFORMER_INT (ldx), REFORMER_INT (strip),
+                   REFORMER_WORK (0, sizeof (float) * t * n));
+}
+
+static void
+simt_sum (ReformerRun *run,
+          ReformerSpan x,
+          int          ldx,
+          ReformerSpan g,
+          int          n,
+          gsize        t)
+{
+  const Simt simt = simt_for (run, 1, n);
+  const gsize step = blocks_at_once (n, t) * REFORMER_BLOCK;
+  g_autoptr (ReformerTensor) parts = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) (step / REFORMER_BLOCK), (gint64) n);
+
+  for (gsize first = 0; first < t; first += step)
+    {
+      const gsize tokens = MIN (step, t - first), blocks = up (tokens, REFORMER_BLOCK);
+
+      REFORMER_LAUNCH (run, "simt/product", simt.options, "product_sum", reformer_grid_groups (up (n, simt.side), blocks, 1, simt.side, simt.side),
+                       REFORMER_SPAN (reformer_span_add (x, first * ldx)), REFORMER_SPAN (reformer_span (parts)),
+                       REFORMER_INT (n), REFORMER_ULONG (tokens), REFORMER_INT (ldx),
+                       REFORMER_WORK (0, sizeof (float) * tokens * n));
+      join (run, parts, g, 1, n, n, blocks);
+    }
+}
+
 void
 reformer_product_sum (ReformerRun *run,
                       ReformerSpan x,
@@ -435,37 +485,10 @@ reformer_product_sum (ReformerRun *run,
                       int          n,
                       gsize        t)
 {
-  g_autoptr (ReformerTensor) parts = NULL;
-  gsize step;
-
   if (t == 0 || !reformer_run_ok (run))
     return;
-  step = blocks_at_once (n, t) * REFORMER_BLOCK;
-  parts = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) (step / REFORMER_BLOCK), (gint64) n);
-  for (gsize first = 0; first < t; first += step)
-    {
-      const gsize tokens = MIN (step, t - first), blocks = up (tokens, REFORMER_BLOCK);
-      const ReformerSpan from = reformer_span_add (x, first * ldx);
-
-      if (reformer_device_is_wide (run->device))
-        {
-          const Wide wide = wide_for (run);
-
-          REFORMER_LAUNCH (run, "wide/product", wide.options, "product_sum", reformer_grid_tiles (blocks, up (n, 512), 1),
-                           REFORMER_SPAN (from), REFORMER_SPAN (reformer_span (parts)),
-                           REFORMER_INT (n), REFORMER_ULONG (tokens), REFORMER_INT (ldx),
-                           REFORMER_WORK (0, sizeof (float) * tokens * n));
-        }
-      else
-        {
-          const Simt simt = simt_for (run, 1, n);
-
-          REFORMER_LAUNCH (run, "simt/product", simt.options, "product_sum",
-                           reformer_grid_groups (up (n, simt.side), blocks, 1, simt.side, simt.side),
-                           REFORMER_SPAN (from), REFORMER_SPAN (reformer_span (parts)),
-                           REFORMER_INT (n), REFORMER_ULONG (tokens), REFORMER_INT (ldx),
-                           REFORMER_WORK (0, sizeof (float) * tokens * n));
-        }
-      join (run, parts, g, 1, n, n, blocks);
-    }
+  if (reformer_device_is_wide (run->device))
+    wide_sum (run, x, ldx, g, n, t);
+  else
+    simt_sum (run, x, ldx, g, n, t);
 }

@@ -6,7 +6,7 @@
 //           Y[m,n]  = X[m,k] W[k,n] + bias     product_pack (W), then the same
 //           both for few rows without packing  product_few_transposed, product_few
 //   tokens  G[m,n] += Y[t,m]^T X[t,n]          product_tokens, and product_join where blocks were computed side by side
-//   sum     g[n]   += sum of X[t,n]            product_sum, product_join
+//   sum     g[n]   += sum of X[t,n]            product_sum
 //
 // Layouts. All matrices are row-major with a leading dimension (ld) of their own.
 //   packed weights P[ceil (n / NR)][k][NR]: panel p holds columns NR p .. of the k x n operand, zeros beyond n.
@@ -255,18 +255,26 @@ product_pack (SPAN (const float, w), SPAN (float, packed), int n, int k, int ldw
     }
 }
 
-// Y = X P. Groups: ceil (m / mb), ceil (panels / pb). mb: rows, a multiple of MR where it is more; pb: panels.
+// Tiles of `size` of n that group `group` of `groups` starts with: every group gets as many, or one more.
+INLINE int
+share_of (int n, int size, ulong group, ulong groups)
+{
+  return min (n, (int) ((ulong) ((n + size - 1) / size) * group / groups) * size);
+}
+
+// Y = X P. Groups share tiles of `tile` rows, MR or less, and panels.
 GROUP
 product_rows (SPAN (const float, x), SPAN (const float, packed), SPAN (const float, bias), SPAN (float, y), int m, int n, int k,
-              int ldx, int ldy, int store, int biased, int mb, int pb)
+              int ldx, int ldy, int store, int biased, int tile)
 {
   BEGIN (const float, x);
   BEGIN (const float, packed);
   BEGIN (const float, bias);
   BEGIN (float, y);
   __local float a[MR * LDA];
-  const int i0 = get_global_id (0) * mb, i1 = min (m, i0 + mb);
-  const int p0 = get_global_id (1) * pb, p1 = min ((n + NR - 1) / NR, p0 + pb);
+  const int panels = (n + NR - 1) / NR;
+  const int i0 = share_of (m, tile, get_global_id (0), get_global_size (0)), i1 = share_of (m, tile, get_global_id (0) + 1, get_global_size (0));
+  const int p0 = share_of (panels, 1, get_global_id (1), get_global_size (1)), p1 = share_of (panels, 1, get_global_id (1) + 1, get_global_size (1));
   Put put;
 
   put.part = y;
@@ -525,10 +533,10 @@ product_few (SPAN (const float, x), SPAN (const float, w), SPAN (const float, bi
     }
 }
 
-// G += Y^T X for rows mb g0 .. and columns nb g1 .. of G. Groups: ceil (m / mb), ceil (n / nb), and along the third
-//   one          all blocks one after the other; a block's sum grows in parts[tile][mb][nb] and its last pass adds it to g
+// G += Y^T X. Groups share tiles of MR rows and of NR columns of G, mb rows and nb columns at most; along the third there is
+//   one          all blocks one after the other; a block's sum grows in parts[group][mb][nb] and its last pass adds it to g
 //   a block each parts[block][m][n]; product_join adds them to g (side)
-// mb is a multiple of MR, nb of NR. TC tokens x TM and TC tokens x TN are copied into panels [TC][MR] and [TC][NR]; both lie row by row in
+// TC tokens x TM and TC tokens x TN are copied into panels [TC][MR] and [TC][NR]; both lie row by row in
 // memory, so that the copy is plain. While a block is used, the next one is fetched, a share with every tile.
 #define PANEL_A (TC * MR + 16) // the store of the last MR runs over
 #define PANEL_B (TC * NR + NR) // so that one step's rows of all panels do not share cache sets
@@ -542,7 +550,8 @@ product_tokens (SPAN (const float, y), SPAN (const float, x), SPAN (float, parts
   BEGIN (float, parts);
   BEGIN (float, g);
   __local float a[TM / MR * PANEL_A], b[TN / NR * PANEL_B];
-  const int i0 = get_global_id (0) * mb, i1 = min (m, i0 + mb), j0 = get_global_id (1) * nb, j1 = min (n, j0 + nb);
+  const int i0 = share_of (m, MR, get_global_id (0), get_global_size (0)), i1 = share_of (m, MR, get_global_id (0) + 1, get_global_size (0));
+  const int j0 = share_of (n, NR, get_global_id (1), get_global_size (1)), j1 = share_of (n, NR, get_global_id (1) + 1, get_global_size (1));
   const ulong first = side ? get_global_id (2) * BLOCK : 0, end = side ? min (t, first + BLOCK) : t;
   __global float *part = side ? parts + get_global_id (2) * (size_t) m * n + (size_t) i0 * n + j0
                               : parts + (get_global_id (0) * get_num_groups (1) + get_global_id (1)) * (size_t) mb * nb;
@@ -676,54 +685,66 @@ product_join (SPAN (const float, parts), SPAN (float, g), int m, int n, int ldg,
     }
 }
 
-// parts[block][n] = sum of the block's tokens, by 32 at a time. Groups: blocks, ceil (n / 512).
+// g += sum of X[t,columns] for `vectors` vectors of columns: a block's tokens by 32 at a time, block after block.
+INLINE void
+sum_columns (__global const float *x, __global float *g, ulong t, int ldx, const int vectors)
+{
+  for (ulong first = 0; first < t; first += BLOCK)
+    {
+      const ulong end = min (t, first + BLOCK);
+      vec sums[4];
+
+      for (ulong l0 = first; l0 < end; l0 += 32)
+        {
+          const int steps = min ((ulong) 32, end - l0);
+          __global const float *q = x + l0 * ldx;
+          vec c[4];
+
+#pragma unroll
+          for (int i = 0; i < vectors; i++)
+            c[i] = 0.0f;
+          for (int l = 0; l < steps; l++, q += ldx)
+#pragma unroll
+            for (int i = 0; i < vectors; i++)
+              c[i] += LOAD (q + i * VW);
+#pragma unroll
+          for (int i = 0; i < vectors; i++)
+            sums[i] = l0 > first ? c[i] + sums[i] : c[i];
+        }
+#pragma unroll
+      for (int i = 0; i < vectors; i++)
+        STORE_GLOBAL (g + i * VW, LOAD (g + i * VW) + sums[i]);
+    }
+}
+
+// g[n] += sum of X[t,n]. Groups share the columns by `strip` of them.
 GROUP
-product_sum (SPAN (const float, x), SPAN (float, parts), int n, ulong t, int ldx)
+product_sum (SPAN (const float, x), SPAN (float, g), int n, ulong t, int ldx, int strip)
 {
   BEGIN (const float, x);
-  BEGIN (float, parts);
-  const ulong first = get_global_id (0) * BLOCK, end = min (t, first + BLOCK);
-  const int j0 = get_global_id (1) * 512, j1 = min (n, j0 + 512);
-  __global float *o = parts + get_global_id (0) * (size_t) n;
-  int j;
+  BEGIN (float, g);
+  const int end = min (n, ((int) get_global_id (0) + 1) * strip);
+  int j = get_global_id (0) * strip;
 
-  for (ulong l0 = first; l0 < end; l0 += 32)
-    {
-      const int steps = min ((ulong) 32, end - l0);
-      __global const float *q = x + l0 * ldx;
+  for (; j + 4 * VW <= end; j += 4 * VW)
+    sum_columns (x + j, g + j, t, ldx, 4);
+  for (; j + VW <= end; j += VW)
+    sum_columns (x + j, g + j, t, ldx, 1);
+  for (; j < end; j++)
+    for (ulong first = 0; first < t; first += BLOCK)
+      {
+        const ulong last = min (t, first + BLOCK);
+        float sum = 0.0f;
 
-      for (j = j0; j + 4 * VW <= j1; j += 4 * VW)
-        {
-          vec c0 = 0.0f, c1 = 0.0f, c2 = 0.0f, c3 = 0.0f;
+        for (ulong l0 = first; l0 < last; l0 += 32)
+          {
+            const int steps = min ((ulong) 32, last - l0);
+            float c = 0.0f;
 
-          for (int l = 0; l < steps; l++)
-            {
-              __global const float *s = q + (size_t) l * ldx + j;
-
-              c0 += LOAD (s);
-              c1 += LOAD (s + VW);
-              c2 += LOAD (s + 2 * VW);
-              c3 += LOAD (s + 3 * VW);
-            }
-          if (l0 > first)
-            {
-              c0 += LOAD (o + j);
-              c1 += LOAD (o + j + VW);
-              c2 += LOAD (o + j + 2 * VW);
-              c3 += LOAD (o + j + 3 * VW);
-            }
-          STORE_GLOBAL (o + j, c0);
-          STORE_GLOBAL (o + j + VW, c1);
-          STORE_GLOBAL (o + j + 2 * VW, c2);
-          STORE_GLOBAL (o + j + 3 * VW, c3);
-        }
-      for (; j < j1; j++)
-        {
-          float c = 0.0f;
-
-          for (int l = 0; l < steps; l++)
-            c += q[(size_t) l * ldx + j];
-          o[j] = l0 > first ? o[j] + c : c;
-        }
-    }
+            for (int l = 0; l < steps; l++)
+              c += x[(l0 + l) * ldx + j];
+            sum = l0 > first ? sum + c : c;
+          }
+        g[j] += sum;
+      }
 }
