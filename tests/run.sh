@@ -54,7 +54,7 @@ run speed "--suite speed" OCL_ICD_VENDORS=$pocl
 run pocl-simt "--suite device" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt
 run pocl-wide-8 "--suite models" OCL_ICD_VENDORS=$pocl REFORMER_VECTOR_WIDTH=8
 run pocl-small-wide "--suite tiny" OCL_ICD_VENDORS=$pocl REFORMER_LIMITS=local=65536,group=64,allocation=67108864
-run pocl-small-simt "--suite tiny" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt REFORMER_LIMITS=local=16384,group=64,allocation=67108864
+run pocl-small-simt "--suite tiny" OCL_ICD_VENDORS=$pocl REFORMER_KERNELS=simt REFORMER_LIMITS=local=16384,group=64,allocation=67108864,memory=own
 if [ -d "$intel" ]; then
   run intel-wide "--suite device --suite runtimes" OCL_ICD_VENDORS=$intel
   run intel-simt "--suite tiny" OCL_ICD_VENDORS=$intel REFORMER_KERNELS=simt
@@ -67,16 +67,22 @@ else
   skip rusticl "mesa-opencl-icd has no rusticl here"
 fi
 # oclgrind interprets on one core; what the sanitizers need is built beside it
-for dialect in wide simt; do
+interpret () {
+  name=oclgrind-$1 suite=$2
+  shift 2
   if [ -f "$oclgrind/oclgrind.icd" ]; then
-    log=$top/build/results/oclgrind-$dialect.log
-    run oclgrind-$dialect "--suite tiny" OCL_ICD_VENDORS=$oclgrind REFORMER_KERNELS=$dialect REFORMER_CACHE=off \
-      OCLGRIND_CHECK_API=1 OCLGRIND_DATA_RACES=1 OCLGRIND_LOG="$log"
-    [ -s "$log" ] && echo "oclgrind-$dialect: $(grep -c . "$log") lines of complaints in build/results/oclgrind-$dialect.log" >> build/results/failed
+    log=$top/build/results/$name.log
+    run $name "--suite $suite" OCL_ICD_VENDORS=$oclgrind REFORMER_CACHE=off OCLGRIND_CHECK_API=1 OCLGRIND_LOG="$log" "$@"
+    [ -s "$log" ] && echo "$name: $(grep -c . "$log") lines of complaints in build/results/$name.log" >> build/results/failed
   else
-    skip oclgrind-$dialect "oclgrind could not be installed"
+    skip $name "oclgrind could not be installed"
   fi
-done &
+}
+{
+  interpret wide tiny OCLGRIND_DATA_RACES=1 REFORMER_KERNELS=wide
+  interpret simt tiny OCLGRIND_DATA_RACES=1 REFORMER_KERNELS=simt
+  interpret uninitialised uninitialised OCLGRIND_UNINITIALIZED=1 REFORMER_KERNELS=simt REFORMER_LIMITS=memory=own
+} &
 . tests/sanitize.sh
 if [ $full = yes ]; then
   sh tests/full.sh || echo "tests/full.sh" >> build/results/failed

@@ -98,7 +98,7 @@ reformer_device_open (ReformerDevice  *self,
       return FALSE;
     }
 
-  self->shares_memory = self->kind == REFORMER_DEVICE_KIND_CPU && probe_shared_memory (self->context, self->queue);
+  self->shares_memory = !self->own_memory && self->kind == REFORMER_DEVICE_KIND_CPU && probe_shared_memory (self->context, self->queue);
   if (profile)
     self->profile = reformer_profile_new ();
   self->spacing = FIRST_COMMANDS;

@@ -78,7 +78,7 @@ reformer_device_choose_kernels (ReformerDevice *self,
     self->vector_width = 16;
 }
 
-/* REFORMER_LIMITS=local=BYTES,group=ITEMS,allocation=BYTES: as if the device had no more. */
+/* REFORMER_LIMITS=local=BYTES,group=ITEMS,allocation=BYTES,memory=own: as if the device had no more, and memory of its own. */
 static void
 apply_limits (ReformerDevice *self)
 {
@@ -99,8 +99,10 @@ apply_limits (ReformerDevice *self)
         self->max_group = MIN (self->max_group, value);
       else if (known && g_str_has_prefix (limits[i], "allocation="))
         self->max_allocation = MIN (self->max_allocation, value);
+      else if (g_str_equal (limits[i], "memory=own"))
+        self->own_memory = TRUE;
       else
-        g_warning ("REFORMER_LIMITS: \"%s\"; wanted local=BYTES, group=ITEMS or allocation=BYTES", limits[i]);
+        g_warning ("REFORMER_LIMITS: \"%s\"; wanted local=BYTES, group=ITEMS, allocation=BYTES or memory=own", limits[i]);
     }
 }
 

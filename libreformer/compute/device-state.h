@@ -42,6 +42,7 @@ struct _ReformerDevice
   guint64             memory;
   guint64             local_memory;
   gboolean            less_local;   /* than the driver says: REFORMER_LIMITS */
+  gboolean            own_memory;   /* even where it could be shared: REFORMER_LIMITS */
   guint64             max_allocation;
   gsize               max_group;
   guint               vector_width;
