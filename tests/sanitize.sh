@@ -26,7 +26,12 @@ if [ $built -eq 0 ]; then
   folder=build/sanitized
   UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
   export UBSAN_OPTIONS
-  run sanitized "$chosen" OCL_ICD_VENDORS=$pocl ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1
+  echo "== sanitized-leaks"
+  # meson adds the wrapper's name to that of the log
+  rm -f build/sanitized/meson-logs/sanitized-leaks.json
+  OCL_ICD_VENDORS=$pocl ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 meson test -C $folder --no-rebuild $chosen --wrap "$top/tests/leaks" --logbase sanitized --print-errorlogs -t 1 \
+    > build/results/sanitized-leaks.txt 2>&1
+  tell_run sanitized-leaks $? "$chosen"
   run sanitized-compiling "$compiling" OCL_ICD_VENDORS=$pocl ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
   unset UBSAN_OPTIONS
   folder=build
