@@ -429,7 +429,7 @@ test_empty (void)
   matrix_clear (&y);
 }
 
-/* For devices that are interpreted: every kernel with its edges, about 300,000 multiply-adds. */
+/* For devices that are interpreted: every kernel with its edges, and sums of one pass. */
 static void
 test_short (void)
 {
@@ -442,7 +442,7 @@ test_short (void)
   check_sum (18, 35);
 }
 
-/* Sums in more than one pass, and of more than one block. */
+/* The same, sums of more than one pass and block. */
 static void
 test_long (void)
 {
