@@ -59,11 +59,24 @@ probe_shared_memory (cl_context        context,
   return shared;
 }
 
+static void
+close_queue (ReformerDevice *self)
+{
+  if (self->tickets != NULL)
+    reformer_cl_release_buffer (self->tickets);
+  reformer_cl_release_queue (self->queue);
+  reformer_cl_release_context (self->context);
+  self->tickets = NULL;
+  self->queue = NULL;
+  self->context = NULL;
+}
+
 gboolean
 reformer_device_open (ReformerDevice  *self,
                       GError         **error)
 {
   const gboolean profile = self->profiling || reformer_profile_wanted ();
+  const cl_uint zero = 0;
   cl_int code = CL_SUCCESS;
 
   if (self->closed)
@@ -95,6 +108,16 @@ reformer_device_open (ReformerDevice  *self,
       self->context = NULL;
       self->queue = NULL;
       reformer_set_cl_error (error, code, "%s: creating a command queue", self->name);
+      return FALSE;
+    }
+
+  self->tickets = reformer_cl_create_buffer (self->context, CL_MEM_READ_WRITE, sizeof zero, NULL, &code);
+  if (self->tickets != NULL)
+    code = reformer_cl_enqueue_fill (self->queue, self->tickets, &zero, sizeof zero, 0, sizeof zero, NULL);
+  if (code != CL_SUCCESS)
+    {
+      close_queue (self);
+      reformer_set_cl_error (error, code, "%s: opening the device", self->name);
       return FALSE;
     }
 
@@ -141,10 +164,7 @@ reformer_device_close (ReformerDevice *self)
       reformer_pool_close (self);
       g_hash_table_remove_all (self->programs);
       reformer_clblast_forget ();
-      reformer_cl_release_queue (self->queue);
-      reformer_cl_release_context (self->context);
-      self->queue = NULL;
-      self->context = NULL;
+      close_queue (self);
     }
   if (!self->planner)
     g_atomic_int_set (&self->closed, TRUE);

@@ -59,6 +59,8 @@ struct _ReformerDevice
   gboolean            shares_memory;
   cl_context          context;
   cl_command_queue    queue;
+  cl_mem              tickets;     /* a count that only grows, for launches whose groups take tile after tile */
+  guint32             next_ticket; /* what it is when all that is queued is done */
   gboolean            profiling; /* asked for before the device was opened */
   ReformerProfile    *profile;  /* NULL unless asked for */
   GHashTable         *sources;  /* family -> text, of families that are not in the resource */

@@ -18,7 +18,16 @@ reformer_grid_tiles (gsize a,
                      gsize b,
                      gsize c)
 {
-  return (ReformerGrid) { { a, b, c }, { 1, 1, 1 } };
+  return (ReformerGrid) { { a, b, c }, { 1, 1, 1 }, { 0 } };
+}
+
+ReformerGrid
+reformer_grid_shared (ReformerDevice *device,
+                      gsize           a,
+                      gsize           b,
+                      gsize           c)
+{
+  return (ReformerGrid) { { MIN (a * b * c, MAX (1, reformer_device_get_compute_units (device))), 1, 1 }, { 1, 1, 1 }, { a, b, c } };
 }
 
 ReformerGrid
@@ -29,7 +38,7 @@ reformer_grid_items (ReformerDevice *device,
 {
   const gsize items = MIN (reformer_device_is_wide (device) ? WIDE_ITEMS : SIMT_ITEMS, reformer_device_get_max_group (device));
 
-  return (ReformerGrid) { { (n + items - 1) / items * items, b, c }, { items, 1, 1 } };
+  return (ReformerGrid) { { (n + items - 1) / items * items, b, c }, { items, 1, 1 }, { 0 } };
 }
 
 ReformerGrid
@@ -39,7 +48,7 @@ reformer_grid_groups (gsize a,
                       gsize l0,
                       gsize l1)
 {
-  return (ReformerGrid) { { a * l0, b * l1, c }, { l0, l1, 1 } };
+  return (ReformerGrid) { { a * l0, b * l1, c }, { l0, l1, 1 }, { 0 } };
 }
 
 /* FALSE, with the run failed, when `n` elements from the span on are not all inside its tensor. */
@@ -71,14 +80,35 @@ ready (ReformerRun *run)
   return run->error == NULL && !g_cancellable_set_error_if_cancelled (run->cancellable, &run->error);
 }
 
+/* What TICKETS stands for. Launches follow each other on the queue, and a group that finds no tile has taken a ticket as well: so it is known with which one the launch begins. */
 static cl_int
-set_args (cl_kernel          kernel,
-          const ReformerArg *args,
-          guint              n_args,
-          guint             *failed)
+set_shared (ReformerDevice     *device,
+            cl_kernel           kernel,
+            const ReformerGrid *grid)
 {
-  cl_int code = CL_SUCCESS;
-  guint index = 0;
+  const cl_uint tiles[4] = { (cl_uint) grid->tiles[0], (cl_uint) grid->tiles[1], (cl_uint) grid->tiles[2], device->next_ticket };
+  const cl_int code = reformer_cl_set_kernel_arg (kernel, 0, sizeof device->tickets, &device->tickets);
+
+  return code == CL_SUCCESS ? reformer_cl_set_kernel_arg (kernel, 1, sizeof tiles, tiles) : code;
+}
+
+static gsize
+count_tickets (const ReformerGrid *grid)
+{
+  return grid->tiles[0] * grid->tiles[1] * grid->tiles[2] + grid->global[0];
+}
+
+static cl_int
+set_args (ReformerDevice     *device,
+          cl_kernel           kernel,
+          const ReformerGrid *grid,
+          const ReformerArg  *args,
+          guint               n_args,
+          guint              *failed)
+{
+  const gboolean shared = grid->tiles[0] > 0;
+  cl_int code = shared ? set_shared (device, kernel, grid) : CL_SUCCESS;
+  guint index = shared ? 2 : 0;
 
   for (guint i = 0; i < n_args && code == CL_SUCCESS; i++)
     {
@@ -174,7 +204,7 @@ reformer_launch_full (ReformerRun       *run,
   if (reformer_device_open (device, &run->error) &&
       (kernel = reformer_program_get_kernel (device, family, options, name, &run->error)) != NULL)
     {
-      code = set_args (kernel->kernel, args, n_args, &failed);
+      code = set_args (device, kernel->kernel, &grid, args, n_args, &failed);
       if (code != CL_SUCCESS)
         {
           reformer_set_cl_error (&run->error, code, "%s: argument %u of kernel %s (%s)", device->name, failed, name, family);
@@ -184,7 +214,11 @@ reformer_launch_full (ReformerRun       *run,
           code = reformer_cl_enqueue_kernel (device->queue, kernel->kernel, grid.global, grid.local,
                                              reformer_device_wants_events (device) ? &event : NULL);
           if (code == CL_SUCCESS)
-            reformer_device_queued (device, kernel->name, event, work_of (args, n_args));
+            {
+              if (grid.tiles[0] > 0)
+                device->next_ticket += (guint32) count_tickets (&grid);
+              reformer_device_queued (device, kernel->name, event, work_of (args, n_args));
+            }
           else
             reformer_set_cl_error (&run->error, code,
                                    "%s: launching kernel %s (%s) with %" G_GSIZE_FORMAT " x %" G_GSIZE_FORMAT " x %" G_GSIZE_FORMAT

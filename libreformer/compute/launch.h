@@ -73,12 +73,19 @@ typedef struct
 {
   gsize global[3];
   gsize local[3];
+  gsize tiles[3]; /* of reformer_grid_shared(); else 0 */
 } ReformerGrid;
 
 /* a x b x c work-groups of one work-item each: the wide dialect. */
 ReformerGrid reformer_grid_tiles  (gsize a,
                                    gsize b,
                                    gsize c);
+/* a x b x c tiles that as many work-groups of one work-item as the device has units take one after another, so that a unit which is held up leaves its tiles
+ * to the others. The kernel begins with TICKETS and goes through its tiles with EACH_TILE (kernels/common.cl). */
+ReformerGrid reformer_grid_shared (ReformerDevice *device,
+                                   gsize           a,
+                                   gsize           b,
+                                   gsize           c);
 /* n x b x c independent small work-items (a row, 16 elements); the first size is rounded up to whole groups (8 items in the wide dialect, 64 in the
  * other), so kernels check get_global_id (0) < n. Few items with much work each want reformer_grid_tiles(), where every item is a group. */
 ReformerGrid reformer_grid_items  (ReformerDevice *device,

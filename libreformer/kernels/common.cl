@@ -11,6 +11,15 @@
 //     BEGIN (float, y);
 //     ...
 //
+// Shared tiles. A launch with reformer_grid_shared() has fewer groups than tiles: each takes tile after tile. Its kernel names no work-item and has TICKETS
+// before its other arguments; its body is EACH_TILE (at) { ... }, at most one in a kernel, with the tile's place at.x, at.y, at.z:
+//
+//   __kernel void scale_rows (TICKETS, SPAN (float, x), int n)
+//   {
+//     BEGIN (float, x);
+//     EACH_TILE (at)
+//       ...
+//
 // Vectors. `vec` holds VW floats (the host passes -DVW=16 or 8; 16 alone), `ivec` as many ints. LOAD (p) and STORE (p, v) take any float
 // address of any address space that the pointer names; STORE goes through an unaligned type, because vstore16 becomes four stores on PoCL 3.1.
 
@@ -20,6 +29,19 @@
 
 #define SPAN(type, name) __global type *restrict name##_, ulong name##_at
 #define BEGIN(type, name) __global type *restrict name = name##_ + name##_at
+
+#define TICKETS volatile __global uint *restrict tickets_, uint4 tiles_
+#define EACH_TILE(at) for (uint3 at; next_tile_of (tickets_, tiles_, &at);)
+
+// FALSE after the last one. The count of tickets grows from launch to launch: this one begins with tiles.w.
+inline bool
+next_tile_of (volatile __global uint *tickets, uint4 tiles, uint3 *at)
+{
+  const uint ticket = atomic_inc (tickets) - tiles.w;
+
+  *at = (uint3) (ticket % tiles.x, ticket / tiles.x % tiles.y, ticket / tiles.x / tiles.y);
+  return ticket < tiles.x * tiles.y * tiles.z;
+}
 
 #if VW == 16
 typedef float16 vec;

@@ -154,7 +154,7 @@ choose_chain (ReformerRun                  *run,
   return FALSE;
 }
 
-/* Groups enough for all compute units to be busy to the end, else as long as they may be. Results do not depend on it. */
+/* Stretches enough for all compute units to be busy to the end, else as long as they may be. Results do not depend on it. */
 static int
 choose_span (ReformerRun             *run,
              const ReformerAttentionArgs *a,
@@ -217,7 +217,7 @@ reformer_attention_forward (ReformerRun             *run,
   n = count_query_tiles (a, &shape, tiles.queries);
   span = choose_span (run, a, n);
   for (int round = 0; round < a->rounds; round++)
-    REFORMER_LAUNCH (run, FORWARD, tiles.options, "attention_forward", reformer_grid_tiles ((n + span - 1) / span, a->heads, a->rows),
+    REFORMER_LAUNCH (run, FORWARD, tiles.options, "attention_forward", reformer_grid_shared (run->device, (n + span - 1) / span, a->heads, a->rows),
                      REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (order_of (a)), REFORMER_SPAN (a->mask),
                      REFORMER_SPAN (out), REFORMER_SPAN (stats), SHAPE_ARGS (round, span),
                      REFORMER_WORK_OF (reformer_attention_work (a, &shape, 2, 3 + (a->k.tensor != NULL) + (round > 0))));
@@ -263,7 +263,7 @@ backward_keys (ReformerRun                  *run,
 {
   const ReformerAttentionShape shape = *shape_;
 
-  REFORMER_LAUNCH (run, BACKWARD, tiles->options, "attention_backward_keys", reformer_grid_tiles ((n + span - 1) / span, a->heads, a->rows),
+  REFORMER_LAUNCH (run, BACKWARD, tiles->options, "attention_backward_keys", reformer_grid_shared (run->device, (n + span - 1) / span, a->heads, a->rows),
                    REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (order_of (a)), REFORMER_SPAN (a->mask),
                    REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dk), REFORMER_SPAN (dv), SHAPE_ARGS (round, span),
                    REFORMER_WORK_OF (reformer_attention_work (a, &shape, 4, 5 + 2 * (a->k.tensor != NULL) + (round > 0 ? 2 : 0))));
@@ -295,7 +295,7 @@ reformer_attention_backward (ReformerRun             *run,
       const int span = choose_span (run, a, shape.chunks);
 
       for (int round = 0; round < a->rounds; round++)
-        REFORMER_LAUNCH (run, CHAIN, tiles.options, "attention_backward_chain", reformer_grid_tiles ((shape.chunks + span - 1) / span, a->heads, a->rows),
+        REFORMER_LAUNCH (run, CHAIN, tiles.options, "attention_backward_chain", reformer_grid_shared (run->device, (shape.chunks + span - 1) / span, a->heads, a->rows),
                          REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (order_of (a)), REFORMER_SPAN (a->mask),
                          REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq),
                          REFORMER_SPAN (a->k.tensor != NULL ? dk : dq), REFORMER_SPAN (dv), SHAPE_ARGS (round, span),
@@ -310,7 +310,7 @@ reformer_attention_backward (ReformerRun             *run,
       const int span_queries = choose_span (run, a, n_queries), span_keys = choose_span (run, a, n_keys);
 
       REFORMER_LAUNCH (run, BACKWARD, tiles.options, "attention_backward_queries",
-                       reformer_grid_tiles ((n_queries + span_queries - 1) / span_queries, a->heads, a->rows),
+                       reformer_grid_shared (run->device, (n_queries + span_queries - 1) / span_queries, a->heads, a->rows),
                        REFORMER_SPAN (a->q), REFORMER_SPAN (a->k), REFORMER_SPAN (a->v), REFORMER_SPAN (order_of (a)), REFORMER_SPAN (a->mask),
                        REFORMER_SPAN (stats), REFORMER_SPAN (deltas), REFORMER_SPAN (dout), REFORMER_SPAN (dq), SHAPE_ARGS (round, span_queries),
                        REFORMER_WORK_OF (reformer_attention_work (a, &shape, 3, 4 + (a->k.tensor != NULL) + (round > 0))));

@@ -142,14 +142,14 @@ wide_rows (ReformerRun           *run,
                        REFORMER_WORK_OF (work_of (p)));
       return;
     }
-  /* Panels of one group stay in the second-level cache. There are groups enough, and a multiple of the units, for all units to end at about the same time. */
+  /* Panels of one share stay in the second-level cache. There are shares enough, and a multiple of the units, for all units to end at about the same time. */
   tile = m > 12 && m <= 16 ? (wide.mr == 12 ? 8 : 6) : wide.mr;
   tiles = up (m, tile);
   columns = panels * wide.nr <= 384 ? 1 : up (panels, 256 / wide.nr);
   rows = MIN (tiles, up (MAX (up (tiles, 8), up (8 * wide.units, columns)), wide.units) * wide.units);
   while (columns < panels && rows * columns < 4 * wide.units)
     columns = MIN (2 * columns, panels);
-  REFORMER_LAUNCH (run, "wide/product", wide.options, "product_rows", reformer_grid_tiles (rows, columns, 1),
+  REFORMER_LAUNCH (run, "wide/product", wide.options, "product_rows", reformer_grid_shared (run->device, rows, columns, 1),
                    REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
                    REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->ldx), REFORMER_INT (p->ldy),
                    REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL), REFORMER_INT (tile),
@@ -322,7 +322,7 @@ join (ReformerRun    *run,
                    REFORMER_WORK (0, sizeof (float) * (blocks + 2) * m * n));
 }
 
-/* The gradient of weights: either a group adds all blocks of its tile to g, or every block has groups of its own, whose sums are joined
+/* The gradient of weights: either a share adds all blocks of its tile to g, or every block has shares of its own, whose sums are joined
  * afterwards. Both add the same numbers in the same order. */
 static void
 wide_tokens (ReformerRun *run,
@@ -344,14 +344,14 @@ wide_tokens (ReformerRun *run,
   g_autoptr (ReformerTensor) parts = NULL;
   gsize rows = up (m, side ? 1032 : 264), columns = up (n, side ? 1024 : 256), mb, nb;
 
-  /* as many groups as keep all units busy to the end, and no more: small tiles are slower */
+  /* as many shares as keep all units busy to the end, and no more: small tiles are slower */
   for (;;)
     {
-      const gsize groups = rows * columns * (side ? at_once : 1);
+      const gsize shares = rows * columns * (side ? at_once : 1);
 
       mb = up (up (m, wide.mr), rows) * wide.mr;
       nb = up (up (n, wide.nr), columns) * wide.nr;
-      if (groups % wide.units == 0 || groups >= 4 * wide.units || mb * nb <= 24 * 32)
+      if (shares % wide.units == 0 || shares >= 4 * wide.units || mb * nb <= 24 * 32)
         break;
       if (mb >= nb)
         rows = MIN (rows + 1, up (m, wide.mr));
@@ -368,7 +368,7 @@ wide_tokens (ReformerRun *run,
       const gsize tokens = MIN (step, t - first), blocks = up (tokens, REFORMER_BLOCK);
 
       REFORMER_LAUNCH (run, "wide/product", wide.options, "product_tokens",
-                       reformer_grid_tiles (rows, columns, side ? blocks : 1),
+                       reformer_grid_shared (run->device, rows, columns, side ? blocks : 1),
                        REFORMER_SPAN (reformer_span_add (y, first * ldy)), REFORMER_SPAN (reformer_span_add (x, first * ldx)),
                        REFORMER_SPAN (reformer_span (parts)), REFORMER_SPAN (g),
                        REFORMER_INT (m), REFORMER_INT (n), REFORMER_ULONG (tokens),

@@ -262,10 +262,10 @@ share_of (int n, int size, ulong group, ulong groups)
   return min (n, (int) ((ulong) ((n + size - 1) / size) * group / groups) * size);
 }
 
-// Y = X P. Groups share tiles of `tile` rows, MR or less, and panels.
+// Y = X P. Shares of the tiles of `tile` rows, MR or less, and of the panels.
 GROUP
-product_rows (SPAN (const float, x), SPAN (const float, packed), SPAN (const float, bias), SPAN (float, y), int m, int n, int k,
-              int ldx, int ldy, int store, int biased, int tile)
+product_rows (TICKETS, SPAN (const float, x), SPAN (const float, packed), SPAN (const float, bias), SPAN (float, y), int m, int n,
+              int k, int ldx, int ldy, int store, int biased, int tile)
 {
   BEGIN (const float, x);
   BEGIN (const float, packed);
@@ -273,8 +273,6 @@ product_rows (SPAN (const float, x), SPAN (const float, packed), SPAN (const flo
   BEGIN (float, y);
   __local float a[MR * LDA];
   const int panels = (n + NR - 1) / NR;
-  const int i0 = share_of (m, tile, get_global_id (0), get_global_size (0)), i1 = share_of (m, tile, get_global_id (0) + 1, get_global_size (0));
-  const int p0 = share_of (panels, 1, get_global_id (1), get_global_size (1)), p1 = share_of (panels, 1, get_global_id (1) + 1, get_global_size (1));
   Put put;
 
   put.part = y;
@@ -282,60 +280,66 @@ product_rows (SPAN (const float, x), SPAN (const float, packed), SPAN (const flo
   put.ldto = ldy;
   put.have = 0;
   put.sign = store == SUBTRACT ? -1.0f : 1.0f;
-  for (int l0 = 0; l0 < k; l0 += KC)
+  EACH_TILE (id)
     {
-      const int kc = min (KC, k - l0);
+      const int i0 = share_of (m, tile, id.x, tiles_.x), i1 = share_of (m, tile, id.x + 1, tiles_.x);
+      const int p0 = share_of (panels, 1, id.y, tiles_.y), p1 = share_of (panels, 1, id.y + 1, tiles_.y);
 
-      put.keep = l0 > 0 || store != SET;
-      put.biased = biased && l0 + kc == k;
-      for (int i = i0; i < i1; i += MR)
+      for (int l0 = 0; l0 < k; l0 += KC)
         {
-          const int rows = min (MR, i1 - i), copied = rows > MR2 ? MR : rows > MR3 ? MR2 : MR3;
-          __global const float *s = x + (size_t) i * ldx + l0;
+          const int kc = min (KC, k - l0);
 
-          for (int r = 0; r < copied; r++)
+          put.keep = l0 > 0 || store != SET;
+          put.biased = biased && l0 + kc == k;
+          for (int i = i0; i < i1; i += MR)
             {
-              __global const float *q = s + (size_t) min (r, rows - 1) * ldx;
-              __local float *o = a + r * LDA;
-              int l = 0;
+              const int rows = min (MR, i1 - i), copied = rows > MR2 ? MR : rows > MR3 ? MR2 : MR3;
+              __global const float *s = x + (size_t) i * ldx + l0;
 
-              for (; l + VW <= kc; l += VW)
-                STORE_LOCAL (o + l, LOAD (q + l));
-              for (; l < kc; l++)
-                o[l] = q[l];
-            }
-#ifdef HAVE_PREFETCH
-          // the next rows of X, a share with every panel
-          const int per_row = (kc + 15) / 16, lines = i + MR < i1 ? per_row * min (MR, i1 - i - MR) : 0;
-          const int share = (lines + p1 - p0 - 1) / (p1 - p0);
-          __global const float *nx = s + (size_t) MR * ldx;
-          int line = 0, fr = 0, fl = 0;
-#endif
-          for (int p = p0; p < p1; p++)
-            {
-              const int j = p * NR, columns = min (NR, n - j);
-              __global const float *b = packed + (size_t) j * k + (size_t) l0 * NR;
-
-#ifdef HAVE_PREFETCH
-              for (int f = 0; f < share && line < lines; f++, line++)
+              for (int r = 0; r < copied; r++)
                 {
-                  FETCH (nx + (size_t) fr * ldx + fl * 16);
-                  if (++fl == per_row)
-                    fl = 0, fr++;
+                  __global const float *q = s + (size_t) min (r, rows - 1) * ldx;
+                  __local float *o = a + r * LDA;
+                  int l = 0;
+
+                  for (; l + VW <= kc; l += VW)
+                    STORE_LOCAL (o + l, LOAD (q + l));
+                  for (; l < kc; l++)
+                    o[l] = q[l];
                 }
-#endif
-              put.to = y + (size_t) i * ldy + j;
-              put.bias = bias + j;
 #ifdef HAVE_PREFETCH
-              // what the sums are added to is there when they are
-              if (put.keep)
-                for (int r = 0; r < rows; r++)
-                  {
-                    FETCH (put.to + (size_t) r * ldy);
-                    FETCH (put.to + (size_t) r * ldy + VW);
-                  }
+              // the next rows of X, a share with every panel
+              const int per_row = (kc + 15) / 16, lines = i + MR < i1 ? per_row * min (MR, i1 - i - MR) : 0;
+              const int share = (lines + p1 - p0 - 1) / (p1 - p0);
+              __global const float *nx = s + (size_t) MR * ldx;
+              int line = 0, fr = 0, fl = 0;
 #endif
-              TILES (rows_tile_, a, b, kc, rows, columns, &put)
+              for (int p = p0; p < p1; p++)
+                {
+                  const int j = p * NR, columns = min (NR, n - j);
+                  __global const float *b = packed + (size_t) j * k + (size_t) l0 * NR;
+
+#ifdef HAVE_PREFETCH
+                  for (int f = 0; f < share && line < lines; f++, line++)
+                    {
+                      FETCH (nx + (size_t) fr * ldx + fl * 16);
+                      if (++fl == per_row)
+                        fl = 0, fr++;
+                    }
+#endif
+                  put.to = y + (size_t) i * ldy + j;
+                  put.bias = bias + j;
+#ifdef HAVE_PREFETCH
+                  // what the sums are added to is there when they are
+                  if (put.keep)
+                    for (int r = 0; r < rows; r++)
+                      {
+                        FETCH (put.to + (size_t) r * ldy);
+                        FETCH (put.to + (size_t) r * ldy + VW);
+                      }
+#endif
+                  TILES (rows_tile_, a, b, kc, rows, columns, &put)
+                }
             }
         }
     }
@@ -533,8 +537,8 @@ product_few (SPAN (const float, x), SPAN (const float, w), SPAN (const float, bi
     }
 }
 
-// G += Y^T X. Groups share tiles of MR rows and of NR columns of G, mb rows and nb columns at most; along the third there is
-//   one          all blocks one after the other; a block's sum grows in parts[group][mb][nb] and its last pass adds it to g
+// G += Y^T X. Shares of the tiles of MR rows and of NR columns of G, mb rows and nb columns at most; along the third there is
+//   one          all blocks one after the other; a block's sum grows in parts[share][mb][nb] and its last pass adds it to g
 //   a block each parts[block][m][n]; product_join adds them to g (side)
 // TC tokens x TM and TC tokens x TN are copied into panels [TC][MR] and [TC][NR]; both lie row by row in
 // memory, so that the copy is plain. While a block is used, the next one is fetched, a share with every tile.
@@ -542,109 +546,113 @@ product_few (SPAN (const float, x), SPAN (const float, w), SPAN (const float, bi
 #define PANEL_B (TC * NR + NR) // so that one step's rows of all panels do not share cache sets
 
 GROUP
-product_tokens (SPAN (const float, y), SPAN (const float, x), SPAN (float, parts), SPAN (float, g), int m, int n, ulong t,
-                int ldy, int ldx, int ldg, int mb, int nb, int side)
+product_tokens (TICKETS, SPAN (const float, y), SPAN (const float, x), SPAN (float, parts), SPAN (float, g), int m, int n,
+                ulong t, int ldy, int ldx, int ldg, int mb, int nb, int side)
 {
   BEGIN (const float, y);
   BEGIN (const float, x);
   BEGIN (float, parts);
   BEGIN (float, g);
   __local float a[TM / MR * PANEL_A], b[TN / NR * PANEL_B];
-  const int i0 = share_of (m, MR, get_global_id (0), get_global_size (0)), i1 = share_of (m, MR, get_global_id (0) + 1, get_global_size (0));
-  const int j0 = share_of (n, NR, get_global_id (1), get_global_size (1)), j1 = share_of (n, NR, get_global_id (1) + 1, get_global_size (1));
-  const ulong first = side ? get_global_id (2) * BLOCK : 0, end = side ? min (t, first + BLOCK) : t;
-  __global float *part = side ? parts + get_global_id (2) * (size_t) m * n + (size_t) i0 * n + j0
-                              : parts + (get_global_id (0) * get_num_groups (1) + get_global_id (1)) * (size_t) mb * nb;
   Put put;
 
   put.ldpart = side ? n : nb;
   put.bias = g;
   put.biased = 0;
   put.sign = 1.0f;
-  for (ulong l0 = first; l0 < end; l0 += TC)
+  EACH_TILE (id)
     {
-      const int kc = min ((ulong) TC, end - l0), in = l0 % BLOCK, ends = in + TC == BLOCK || l0 + kc == end;
+      const int i0 = share_of (m, MR, id.x, tiles_.x), i1 = share_of (m, MR, id.x + 1, tiles_.x);
+      const int j0 = share_of (n, NR, id.y, tiles_.y), j1 = share_of (n, NR, id.y + 1, tiles_.y);
+      const ulong first = side ? (ulong) id.z * BLOCK : 0, end = side ? min (t, first + BLOCK) : t;
+      __global float *part = side ? parts + id.z * (size_t) m * n + (size_t) i0 * n + j0
+                                  : parts + (id.x * tiles_.y + id.y) * (size_t) mb * nb;
 
-      put.have = in > 0;
-      put.keep = ends && !side;
-      put.ldto = put.keep ? ldg : put.ldpart;
-      for (int jb = j0; jb < j1; jb += TN)
+      for (ulong l0 = first; l0 < end; l0 += TC)
         {
-          const int columns_b = min (TN, j1 - jb);
-#ifdef HAVE_PREFETCH
-          const int wrap = jb + TN >= j1, fj = wrap ? j0 : jb + TN, fw = min (TN, j1 - fj);
-          const ulong fl = wrap ? l0 + TC : l0;
-          const int flines = fl < end ? (int) min ((ulong) TC, end - fl) * (TN / 16) : 0;
-          const int share = flines / ((i1 - i0 + MR - 1) / MR * ((columns_b + NR - 1) / NR)) + 1;
-          __global const float *fx = x + fl * ldx + fj;
-          int line = 0;
-#endif
+          const int kc = min ((ulong) TC, end - l0), in = l0 % BLOCK, ends = in + TC == BLOCK || l0 + kc == end;
 
-          for (int l = 0; l < kc; l++)
+          put.have = in > 0;
+          put.keep = ends && !side;
+          put.ldto = put.keep ? ldg : put.ldpart;
+          for (int jb = j0; jb < j1; jb += TN)
             {
-              __global const float *q = x + (l0 + l) * ldx + jb;
-              __local float *o = b + l * NR;
-              int j = 0;
-
-              for (; j + NR <= columns_b; j += NR)
-                {
-                  STORE_LOCAL (o + j / NR * PANEL_B, LOAD (q + j));
-                  STORE_LOCAL (o + j / NR * PANEL_B + VW, LOAD (q + j + VW));
-                }
-              if (j < columns_b)
-                for (int z = 0; z < NR; z++)
-                  o[j / NR * PANEL_B + z] = j + z < columns_b ? q[j + z] : 0.0f;
-            }
-          for (int ib = i0; ib < i1; ib += TM)
-            {
-              const int rows_b = min (TM, i1 - ib);
+              const int columns_b = min (TN, j1 - jb);
 #ifdef HAVE_PREFETCH
-              const int wa = ib + TM >= i1, fi = wa ? i0 : ib + TM, aw = (min (TM, i1 - fi) + 15) / 16;
-              const ulong al = wa && wrap ? l0 + TC : l0;
-              const int alines = (wa && !wrap) || al >= end ? 0 : (int) min ((ulong) TC, end - al), ashare = alines / ((rows_b + MR - 1) / MR) + 1;
-              __global const float *fy = y + al * ldy + fi;
-              int aline = 0;
+              const int wrap = jb + TN >= j1, fj = wrap ? j0 : jb + TN, fw = min (TN, j1 - fj);
+              const ulong fl = wrap ? l0 + TC : l0;
+              const int flines = fl < end ? (int) min ((ulong) TC, end - fl) * (TN / 16) : 0;
+              const int share = flines / ((i1 - i0 + MR - 1) / MR * ((columns_b + NR - 1) / NR)) + 1;
+              __global const float *fx = x + fl * ldx + fj;
+              int line = 0;
 #endif
 
               for (int l = 0; l < kc; l++)
                 {
-                  __global const float *q = y + (l0 + l) * ldy + ib;
-                  __local float *o = a + l * MR;
-                  int i = 0;
+                  __global const float *q = x + (l0 + l) * ldx + jb;
+                  __local float *o = b + l * NR;
+                  int j = 0;
 
-                  for (; i + VW <= rows_b; i += MR, o += PANEL_A)
-                    STORE_LOCAL (o, LOAD (q + i));
-                  for (; i < rows_b; i += MR, o += PANEL_A)
-                    for (int z = 0; z < MR; z++)
-                      o[z] = i + z < rows_b ? q[i + z] : 0.0f;
-                }
-              for (int i = 0; i < rows_b; i += MR)
-                {
-                  const int rows = min (MR, rows_b - i);
-
-#ifdef HAVE_PREFETCH
-                  for (int f = 0; f < ashare && aline < alines; f++, aline++)
-                    for (int z = 0; z < aw; z++)
-                      FETCH (fy + (size_t) aline * ldy + z * 16);
-#endif
-                  for (int j = 0; j < columns_b; j += NR)
+                  for (; j + NR <= columns_b; j += NR)
                     {
-                      const int columns = min (NR, columns_b - j);
-
-                      put.part = part + (size_t) (ib - i0 + i) * put.ldpart + (jb - j0 + j);
-                      put.to = put.keep ? g + (size_t) (ib + i) * ldg + jb + j : (__global float *) put.part;
+                      STORE_LOCAL (o + j / NR * PANEL_B, LOAD (q + j));
+                      STORE_LOCAL (o + j / NR * PANEL_B + VW, LOAD (q + j + VW));
+                    }
+                  if (j < columns_b)
+                    for (int z = 0; z < NR; z++)
+                      o[j / NR * PANEL_B + z] = j + z < columns_b ? q[j + z] : 0.0f;
+                }
+              for (int ib = i0; ib < i1; ib += TM)
+                {
+                  const int rows_b = min (TM, i1 - ib);
 #ifdef HAVE_PREFETCH
-                      for (int f = 0; f < share && line < flines; f++, line++)
-                        if ((line & (TN / 16 - 1)) * 16 < fw)
-                          FETCH (fx + (size_t) (line / (TN / 16)) * ldx + (line & (TN / 16 - 1)) * 16);
-                      if (put.have)
-                        for (int r = 0; r < rows; r++)
-                          {
-                            FETCH (put.part + (size_t) r * put.ldpart);
-                            FETCH (put.part + (size_t) r * put.ldpart + 16);
-                          }
+                  const int wa = ib + TM >= i1, fi = wa ? i0 : ib + TM, aw = (min (TM, i1 - fi) + 15) / 16;
+                  const ulong al = wa && wrap ? l0 + TC : l0;
+                  const int alines = (wa && !wrap) || al >= end ? 0 : (int) min ((ulong) TC, end - al), ashare = alines / ((rows_b + MR - 1) / MR) + 1;
+                  __global const float *fy = y + al * ldy + fi;
+                  int aline = 0;
 #endif
-                      TILES (tokens_tile_, a + i / MR * PANEL_A, b + j / NR * PANEL_B, kc, rows, columns, &put)
+
+                  for (int l = 0; l < kc; l++)
+                    {
+                      __global const float *q = y + (l0 + l) * ldy + ib;
+                      __local float *o = a + l * MR;
+                      int i = 0;
+
+                      for (; i + VW <= rows_b; i += MR, o += PANEL_A)
+                        STORE_LOCAL (o, LOAD (q + i));
+                      for (; i < rows_b; i += MR, o += PANEL_A)
+                        for (int z = 0; z < MR; z++)
+                          o[z] = i + z < rows_b ? q[i + z] : 0.0f;
+                    }
+                  for (int i = 0; i < rows_b; i += MR)
+                    {
+                      const int rows = min (MR, rows_b - i);
+
+#ifdef HAVE_PREFETCH
+                      for (int f = 0; f < ashare && aline < alines; f++, aline++)
+                        for (int z = 0; z < aw; z++)
+                          FETCH (fy + (size_t) aline * ldy + z * 16);
+#endif
+                      for (int j = 0; j < columns_b; j += NR)
+                        {
+                          const int columns = min (NR, columns_b - j);
+
+                          put.part = part + (size_t) (ib - i0 + i) * put.ldpart + (jb - j0 + j);
+                          put.to = put.keep ? g + (size_t) (ib + i) * ldg + jb + j : (__global float *) put.part;
+#ifdef HAVE_PREFETCH
+                          for (int f = 0; f < share && line < flines; f++, line++)
+                            if ((line & (TN / 16 - 1)) * 16 < fw)
+                              FETCH (fx + (size_t) (line / (TN / 16)) * ldx + (line & (TN / 16 - 1)) * 16);
+                          if (put.have)
+                            for (int r = 0; r < rows; r++)
+                              {
+                                FETCH (put.part + (size_t) r * put.ldpart);
+                                FETCH (put.part + (size_t) r * put.ldpart + 16);
+                              }
+#endif
+                          TILES (tokens_tile_, a + i / MR * PANEL_A, b + j / NR * PANEL_B, kc, rows, columns, &put)
+                        }
                     }
                 }
             }
