@@ -130,7 +130,7 @@ test_linear_shapes (void)
     {
       const gsize m = MIN (piece, T - from);
 
-      reformer_linear_run_forward (layer, reformer_at (x, (gsize) from * 9), 9, reformer_at (again, (gsize) from * 20), 20, m, REFORMER_STORE_SET, tape);
+      reformer_linear_run_forward (layer, reformer_at (x, (gsize) from * 9), 9, reformer_at (again, (gsize) from * 20), 20, m, REFORMER_STORE_SET, NULL, tape);
       reformer_linear_run_gradient (layer, reformer_at (y, (gsize) from * 20), 20, reformer_at (x, (gsize) from * 9), 9, m, tape);
     }
   assert_run (run);

@@ -60,7 +60,7 @@ test_refused (void)
     {
       g_autoptr (ReformerDevice) device = test_device ();
       const gboolean wide = reformer_device_is_wide (device);
-      const char *family = wide ? "wide/product" : "simt/product";
+      const char *family = wide ? "wide/product-tokens" : "simt/product";
       g_autofree char *text = NULL;
 
       check_product (device); /* loads the resource */
@@ -87,7 +87,7 @@ test_none (void)
     {
       g_autoptr (ReformerDevice) device = test_device ();
       const gboolean wide = reformer_device_is_wide (device);
-      const char *family = wide ? "wide/product" : "simt/product";
+      const char *family = wide ? "wide/product-tokens" : "simt/product";
       g_autoptr (ReformerTensor) x = test_tensor (device, NULL, 2, TOKENS, N), g = test_tensor (device, NULL, 2, N, N);
       ReformerRun run = REFORMER_RUN_INIT (device, NULL);
       g_autoptr (GError) error = NULL;

@@ -77,8 +77,10 @@ typedef ivec ivec_u __attribute__ ((aligned (4)));
 // -DHAVE_PREFETCH where the compiler knows the builtin.
 #ifdef HAVE_PREFETCH
 #define FETCH(p) __builtin_prefetch ((const void *) (size_t) (p), 0, 2)
+#define FETCH_TO_WRITE(p) __builtin_prefetch ((const void *) (size_t) (p), 1, 2)
 #else
 #define FETCH(p)
+#define FETCH_TO_WRITE(p)
 #endif
 
 // The sum of a vector's elements, by halves: always in the same order.

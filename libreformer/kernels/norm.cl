@@ -3,78 +3,7 @@
 // Layer norm: y = (x - mean) / sqrt (variance + eps) * weight + bias over the rows of x1, or of [x1, x2] set side by side.
 //
 // x1, x2 [count, width] with leading dimension ldx; parts: 1 or 2 of them; weight, bias [parts * width]; y, dy [count, parts * width].
-// The mean is kept as a sum of two floats, mean and rest: the second pass over a row finds what the first lost to rounding, so that a
-// constant row gives zeros whatever eps is.
-
-typedef struct
-{
-  float mean, rest;
-  float scale; // 1 / sqrt (variance + eps)
-} Row;
-
-inline Row
-row_statistics (__global const float *x1, __global const float *x2, int width, int parts, float eps)
-{
-  const float n = (float) width * (float) parts;
-  vec a = (vec) 0.0f, b = (vec) 0.0f, s = (vec) 0.0f;
-  float ta = 0.0f, tb = 0.0f;
-  Row row;
-
-  for (int p = 0; p < parts; p++)
-    {
-      __global const float *x = p == 0 ? x1 : x2;
-      int c = 0;
-
-      for (; c + 2 * VW <= width; c += 2 * VW)
-        {
-          a += LOAD (x + c);
-          b += LOAD (x + c + VW);
-        }
-      for (; c + VW <= width; c += VW)
-        a += LOAD (x + c);
-      for (; c < width; c++)
-        ta += x[c];
-    }
-  row.mean = (vec_sum (a + b) + ta) / n;
-
-  a = b = (vec) 0.0f;
-  ta = 0.0f;
-  for (int p = 0; p < parts; p++)
-    {
-      __global const float *x = p == 0 ? x1 : x2;
-      int c = 0;
-
-      for (; c + 2 * VW <= width; c += 2 * VW)
-        {
-          const vec d = LOAD (x + c) - row.mean, e = LOAD (x + c + VW) - row.mean;
-
-          s += d + e;
-          a = mad (d, d, a);
-          b = mad (e, e, b);
-        }
-      for (; c + VW <= width; c += VW)
-        {
-          const vec d = LOAD (x + c) - row.mean;
-
-          s += d;
-          a = mad (d, d, a);
-        }
-      for (; c < width; c++)
-        {
-          const float d = x[c] - row.mean;
-
-          ta += d;
-          tb = mad (d, d, tb);
-        }
-    }
-  row.rest = (vec_sum (s) + ta) / n;
-
-  const float variance = (vec_sum (a + b) + tb) / n - row.rest * row.rest;
-
-  // A row of one element is its own mean: nothing depends on it, however small eps is.
-  row.scale = n == 1.0f ? 0.0f : 1.0f / sqrt ((variance < 0.0f ? 0.0f : variance) + eps);
-  return row;
-}
+// A row's statistics are in norm-rows.cl, which stands before this file.
 
 // Work-item i has `rows` rows from i * rows on.
 __kernel void
@@ -100,9 +29,9 @@ norm_forward (SPAN (const float, x1), SPAN (const float, x2), int ldx, int width
           int c = 0;
 
           for (; c + VW <= width; c += VW)
-            STORE_GLOBAL (z + c, mad ((LOAD (x + c) - row.mean - row.rest) * row.scale, LOAD (w + c), LOAD (o + c)));
+            STORE_GLOBAL (z + c, NORMALISED (LOAD (x + c), row, LOAD (w + c), LOAD (o + c)));
           for (; c < width; c++)
-            z[c] = mad ((x[c] - row.mean - row.rest) * row.scale, w[c], o[c]);
+            z[c] = NORMALISED (x[c], row, w[c], o[c]);
         }
     }
 }

@@ -59,7 +59,7 @@ typedef struct
   int                   group_heads, n_groups;
   gboolean              everything;
   ReformerDropout       dropout; /* of the output */
-  ReformerTensor       *u, *y;   /* [P, H]: the norm's output, NULL where the norm comes after the sum; what a dropout is still to meet, NULL without dropout */
+  ReformerTensor       *u, *y;   /* [P, H]: the norm's output, NULL where the norm comes after the sum; the gradient behind the output's dropout, NULL without */
   ReformerTensor       *spare[MAX_ARRAYS]; /* arrays of groups that the next one takes; none where the tape keeps them */
   int                   n_spare;
 } Work;
@@ -143,8 +143,6 @@ work_begin (Work              *work,
   work->dropout = reformer_tape_dropout (tape, self->dropout, reformer_layer_get_number (REFORMER_LAYER (self)), PLACE_OUTPUT);
   if (self->norm_first)
     work->u = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H);
-  if (work->dropout.p > 0)
-    work->y = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work->piece, (gint64) work->H);
   return reformer_run_ok (work->run);
 }
 
@@ -339,12 +337,21 @@ project (Work  *work,
     {
       const gsize count = MIN (work->piece, work->N - n);
       const ReformerNorm norm = norm_at (work, n);
-      const ReformerSpan u = read_piece (work, &norm, count);
+      ReformerSpan u = work->u == NULL ? norm.x1 : REFORMER_NOTHING;
 
       for (int i = 0; i < 3; i++)
         if (arrays[i] != NULL)
-          reformer_tape_forward (work->tape, rows_of (work, group, projections[i]), biases[i], u, work->H,
-                                 reformer_at (arrays[i], n * group->width), group->width, count, group->width, work->H, REFORMER_STORE_SET);
+          {
+            const ReformerSpan to = reformer_at (arrays[i], n * group->width);
+
+            /* the first one leaves the norm's output to the others */
+            if (u.tensor == NULL)
+              reformer_tape_forward_norm (work->tape, rows_of (work, group, projections[i]), biases[i], &norm, u = reformer_span (work->u), to, group->width,
+                                          count, group->width, work->H, NULL);
+            else
+              reformer_tape_forward (work->tape, rows_of (work, group, projections[i]), biases[i], u, work->H, to, group->width, count, group->width, work->H,
+                                     REFORMER_STORE_SET, NULL);
+          }
     }
 }
 
@@ -397,15 +404,10 @@ group_output (Work           *work,
     {
       const ReformerRows rows = { n, MIN (work->piece, work->N - n), work->pass.T };
       const ReformerSpan out = reformer_at (group->out, n * group->width), place = reformer_at (to, n * work->H);
+      const ReformerEpilogue epilogue = { REFORMER_ACTIVATION_LINEAR, &work->dropout, &rows, FALSE, REFORMER_NOTHING };
 
-      if (work->y == NULL)
-        reformer_tape_forward (work->tape, columns_of (work, group), bias_of (work, group), out, group->width, place, work->H, rows.count, work->H, group->width, store);
-      else
-        {
-          reformer_tape_forward (work->tape, columns_of (work, group), bias_of (work, group), out, group->width, reformer_span (work->y), work->H, rows.count,
-                                 work->H, group->width, REFORMER_STORE_SET);
-          reformer_dropout (work->run, reformer_span (work->y), place, work->H, &rows, &work->dropout, store);
-        }
+      reformer_tape_forward (work->tape, columns_of (work, group), bias_of (work, group), out, group->width, place, work->H, rows.count, work->H, group->width, store,
+                             work->dropout.p > 0 ? &epilogue : NULL);
     }
 }
 
@@ -468,7 +470,7 @@ output_backward (Work           *work,
       reformer_tape_gradient (work->tape, columns_of (work, group), bias_of (work, group), g, work->H, reformer_at (group->out, n * group->width), group->width,
                               work->H, group->width, rows.count);
       reformer_tape_backward (work->tape, columns_of (work, group), g, work->H, reformer_at (dout, n * group->width), group->width, rows.count,
-                              group->width, work->H, REFORMER_STORE_SET);
+                              group->width, work->H, REFORMER_STORE_SET, NULL);
     }
   return dout;
 }
@@ -498,7 +500,7 @@ project_backward (Work            *work,
             const ReformerSpan g = reformer_at (gradients[i], n * group->width);
 
             reformer_tape_gradient (work->tape, w, biases[i], g, group->width, u, work->H, group->width, work->H, count);
-            reformer_tape_backward (work->tape, w, g, group->width, d, work->H, count, work->H, group->width, store);
+            reformer_tape_backward (work->tape, w, g, group->width, d, work->H, count, work->H, group->width, store, NULL);
             store = REFORMER_STORE_ADD;
           }
       if (du != NULL)
@@ -592,6 +594,8 @@ accumulate_backward (ReformerLayer  *layer,
     {
       work.pass.buckets = reformer_tape_take (tape, self, REFORMER_DTYPE_UINT16, kind->n_buckets != NULL ? kind->n_buckets (self, &work.pass) : 0);
       work.pass.chosen = TRUE;
+      if (work.dropout.p > 0)
+        work.y = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) work.piece, (gint64) work.H);
     }
   for (int i = work.n_groups - 1; i >= 0 && reformer_run_ok (run); i--)
     {

@@ -12,7 +12,7 @@ G_BEGIN_DECLS
 ReformerParameter *reformer_linear_peek_weight  (ReformerLinear *self);
 /* Borrowed; NULL without bias. */
 ReformerParameter *reformer_linear_peek_bias    (ReformerLinear *self);
-/* y = / += / -= x W^T + bias */
+/* y = / += / -= x W^T + bias, with an epilogue or NULL */
 void               reformer_linear_run_forward  (ReformerLinear *self,
                                                  ReformerSpan    x,
                                                  int             ldx,
@@ -20,6 +20,7 @@ void               reformer_linear_run_forward  (ReformerLinear *self,
                                                  int             ldy,
                                                  gsize           m,
                                                  ReformerStore   store,
+                                                 const ReformerEpilogue *epilogue,
                                                  ReformerTape   *tape);
 /* dx = / += / -= dy W */
 void               reformer_linear_run_backward (ReformerLinear *self,

@@ -59,34 +59,33 @@ reformer_lsh_piece_new_buckets (ReformerLshAttention   *self,
   return buckets;
 }
 
+/* The rows of a projection that belong to `heads` heads from the first one on. */
+static ReformerMatrix
+rows_of (const Work *work,
+         int         projection,
+         int         first)
+{
+  return (ReformerMatrix) { work->layer->projections[projection], (gsize) first * work->few.head_size * work->H, work->H };
+}
+
+/* u = norm (inputs), y = u W^T for `heads` heads from the first one on. */
 static void
-normalize (Work           *work,
-           ReformerTensor *inputs,
-           gsize           at,
-           gsize           count,
-           ReformerTensor *u)
+project_norm (Work           *work,
+              ReformerTensor *inputs,
+              gsize           at,
+              int             projection,
+              int             first,
+              int             heads,
+              ReformerSpan    u,
+              ReformerSpan    y,
+              gsize           count)
 {
   const ReformerNorm norm = { .x1 = reformer_at (inputs, at), .x2 = REFORMER_NOTHING, .ldx = work->H, .width = work->H,
                               .weight = reformer_parameter_value (work->layer->norm_weight, work->run, 0),
                               .bias = reformer_parameter_value (work->layer->norm_bias, work->run, 0), .eps = (float) work->layer->eps };
+  const int width = heads * work->few.head_size;
 
-  reformer_norm_forward (work->run, &norm, count, reformer_span (u), work->H);
-}
-
-/* y = u W^T for `heads` heads from the first one on. */
-static void
-project (Work           *work,
-         int             projection,
-         int             first,
-         int             heads,
-         ReformerTensor *u,
-         ReformerSpan    y,
-         gsize           count)
-{
-  const int d = work->few.head_size;
-
-  reformer_tape_forward (work->tape, (ReformerMatrix) { work->layer->projections[projection], (gsize) first * d * work->H, work->H }, NULL, reformer_span (u), work->H,
-                         y, heads * d, count, heads * d, work->H, REFORMER_STORE_SET);
+  reformer_tape_forward_norm (work->tape, rows_of (work, projection, first), NULL, &norm, u, y, width, count, width, work->H, NULL);
 }
 
 /* The buckets of the tokens that have none yet. */
@@ -97,7 +96,6 @@ hash_missing (Work *work)
   const gsize most = reformer_tape_get_piece (work->tape, MAX (work->H, work->D)), missing = (gsize) (piece->T - piece->hashed);
   const gsize length = MIN (most, missing);
   ReformerHash hash = reformer_lsh_attention_hash (REFORMER_LSH_ATTENTION (work->layer), work->run, 0, work->few.rounds);
-  g_autoptr (ReformerTensor) u = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) length, (gint64) work->H);
   g_autoptr (ReformerTensor) q = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) length, (gint64) work->D);
 
   hash.rows = 1;
@@ -109,8 +107,7 @@ hash_missing (Work *work)
       {
         const gsize place = (gsize) b * (gsize) piece->capacity + t, count = MIN (length, (gsize) piece->T - t);
 
-        normalize (work, piece->inputs, place * (gsize) work->H, count, u);
-        project (work, 0, 0, work->few.heads, u, reformer_span (q), count);
+        project_norm (work, piece->inputs, place * (gsize) work->H, 0, 0, work->few.heads, REFORMER_NOTHING, reformer_span (q), count);
         hash.T = (int) count;
         reformer_hash (work->run, &hash, reformer_at (piece->buckets, place));
       }
@@ -135,9 +132,9 @@ gather (Work           *work,
 
       reformer_embedding_forward (work->run, reformer_at (sources, place), reformer_span (work->piece->inputs), reformer_span (x), work->H, &rows, &nothing,
                                   REFORMER_STORE_SET);
-      normalize (work, x, 0, count, u);
-      project (work, 0, head, 1, u, reformer_at (k, place * d), count);
-      project (work, 2, head, 1, u, reformer_at (v, place * d), count);
+      project_norm (work, x, 0, 0, head, 1, reformer_span (u), reformer_at (k, place * d), count);
+      reformer_tape_forward (work->tape, rows_of (work, 2, head), NULL, reformer_span (u), work->H, reformer_at (v, place * d), (int) d, count, (int) d, work->H,
+                             REFORMER_STORE_SET, NULL);
     }
 }
 
@@ -158,7 +155,6 @@ reformer_lsh_piece_accumulate (ReformerLshAttention   *self,
   g_autoptr (ReformerTensor) order = NULL;
   g_autoptr (ReformerTensor) keys = NULL;
   g_autoptr (ReformerTensor) sources = NULL;
-  g_autoptr (ReformerTensor) u = NULL;
   g_autoptr (ReformerTensor) q = NULL;
   g_autoptr (ReformerTensor) k = NULL;
   g_autoptr (ReformerTensor) v = NULL;
@@ -174,14 +170,12 @@ reformer_lsh_piece_accumulate (ReformerLshAttention   *self,
   if (reformer_run_ok (run))
     reformer_few_find (run, &work.few, reformer_span (order), (int) piece->capacity, reformer_span (keys), reformer_span (sources));
   g_clear_object (&order);
-  u = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, rows * n, (gint64) work.H);
   q = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, rows * n, (gint64) work.D);
   k = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 5, A, rows, n, count, d);
   v = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 5, A, rows, n, count, d);
   if (reformer_run_ok (run))
     {
-      normalize (&work, x, 0, queries, u);
-      project (&work, 0, 0, layer->heads, u, reformer_span (q), queries);
+      project_norm (&work, x, 0, 0, 0, layer->heads, REFORMER_NOTHING, reformer_span (q), queries);
       gather (&work, sources, k, v);
     }
   out = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, rows * n, (gint64) work.D);
@@ -189,7 +183,7 @@ reformer_lsh_piece_accumulate (ReformerLshAttention   *self,
     {
       reformer_few_attention (run, &work.few, reformer_span (q), reformer_span (k), reformer_span (v), reformer_span (keys), reformer_span (out));
       reformer_tape_forward (tape, (ReformerMatrix) { layer->output, 0, work.D }, NULL, reformer_span (out), work.D, reformer_span (target), work.H, queries, work.H,
-                             work.D, REFORMER_STORE_ADD);
+                             work.D, REFORMER_STORE_ADD, NULL);
     }
   reformer_run_part (run, part);
 }

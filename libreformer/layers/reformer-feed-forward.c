@@ -59,10 +59,10 @@ G_DEFINE_FINAL_TYPE (ReformerFeedForward, reformer_feed_forward, REFORMER_TYPE_L
 /* Scratch of one piece. With keep = everything, u and h are the whole arrays that the tape holds. */
 typedef struct
 {
-  ReformerTensor *u; /* [P, H] the norm's output; NULL where the norm comes after the sum */
-  ReformerTensor *h; /* [P, F] before dropout and activation */
+  ReformerTensor *u; /* [P, H] the norm's output; NULL where nothing goes back or the norm comes after the sum */
+  ReformerTensor *h; /* [P, F] before dropout and activation; NULL where nothing goes back */
   ReformerTensor *a; /* [P, F] after them */
-  ReformerTensor *y; /* [P, H] output or gradient that a dropout is still to meet; NULL without dropout */
+  ReformerTensor *y; /* [P, H] the gradient behind the output's dropout; NULL without dropout */
 } Scratch;
 
 static void
@@ -112,24 +112,27 @@ matrix (ReformerParameter *w,
   return (ReformerMatrix) { w, 0, ldw };
 }
 
-/* u = norm (x), h = W1 u + b1. Returns u, or x where the norm comes after the sum. */
+/* a = activation (dropout (W1 norm (x) + b1)). The norm's output goes to u, and what activation and dropout are of to h, where they are wanted. Returns u, or x where
+ * the norm comes after the sum. */
 static ReformerSpan
-inner (ReformerFeedForward *self,
-       ReformerSpan         x,
-       ReformerSpan         u,
-       ReformerSpan         h,
-       gsize                count,
-       ReformerTape        *tape)
+inner (ReformerFeedForward   *self,
+       ReformerSpan           x,
+       ReformerSpan           u,
+       ReformerSpan           h,
+       ReformerSpan           a,
+       const ReformerRows    *rows,
+       const ReformerDropout *dropout,
+       ReformerTape          *tape)
 {
   ReformerRun *run = reformer_tape_get_run (tape);
   const int H = self->hidden_size, F = self->feed_forward_size;
   const ReformerNorm norm = norm_of (self, x, run);
+  const ReformerEpilogue epilogue = { self->activation, dropout, rows, FALSE, h };
 
   if (self->norm_first)
-    reformer_norm_forward (run, &norm, count, u, H);
+    reformer_tape_forward_norm (tape, matrix (self->w1, H), self->b1, &norm, u, a, F, rows->count, F, H, &epilogue);
   else
-    u = x;
-  reformer_tape_forward (tape, matrix (self->w1, H), self->b1, u, H, h, F, count, F, H, REFORMER_STORE_SET);
+    reformer_tape_forward (tape, matrix (self->w1, H), self->b1, u = x, H, a, F, rows->count, F, H, REFORMER_STORE_SET, &epilogue);
   return u;
 }
 
@@ -137,7 +140,6 @@ inner (ReformerFeedForward *self,
 static void
 outer (ReformerFeedForward *self,
        ReformerSpan         a,
-       ReformerTensor      *y,
        ReformerSpan         to,
        const ReformerRows  *rows,
        ReformerStore        store,
@@ -145,14 +147,9 @@ outer (ReformerFeedForward *self,
 {
   const int H = self->hidden_size, F = self->feed_forward_size;
   const ReformerDropout dropout = reformer_tape_dropout (tape, self->dropout, reformer_layer_get_number (REFORMER_LAYER (self)), PLACE_OUTPUT);
+  const ReformerEpilogue epilogue = { REFORMER_ACTIVATION_LINEAR, &dropout, rows, FALSE, REFORMER_NOTHING };
 
-  if (y == NULL)
-    reformer_tape_forward (tape, matrix (self->w2, F), self->b2, a, F, to, H, rows->count, H, F, store);
-  else
-    {
-      reformer_tape_forward (tape, matrix (self->w2, F), self->b2, a, F, reformer_span (y), H, rows->count, H, F, REFORMER_STORE_SET);
-      reformer_dropout (reformer_tape_get_run (tape), reformer_span (y), to, H, rows, &dropout, store);
-    }
+  reformer_tape_forward (tape, matrix (self->w2, F), self->b2, a, F, to, H, rows->count, H, F, store, dropout.p > 0 ? &epilogue : NULL);
 }
 
 static void
@@ -175,20 +172,18 @@ accumulate (ReformerLayer  *layer,
     {
       N = (gsize) B * T;
       piece = MIN (N, reformer_tape_get_piece (tape, F));
-      if (self->norm_first)
-        s.u = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) (everything ? N : piece), (gint64) H);
-      s.h = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) (everything ? N : piece), (gint64) F);
-      s.a = everything ? reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) F) : s.h != NULL ? g_object_ref (s.h) : NULL;
-      if (inside.p > 0)
-        s.y = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) H);
+      if (everything && self->norm_first)
+        s.u = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) N, (gint64) H);
+      if (everything)
+        s.h = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) N, (gint64) F);
+      s.a = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) piece, (gint64) F);
       for (gsize n = 0; n < N && reformer_run_ok (run); n += piece)
         {
           const ReformerRows rows = { n, MIN (piece, N - n), T };
           const gsize at = everything ? n : 0;
 
-          inner (self, reformer_at (x, n * H), reformer_at (s.u, at * H), reformer_at (s.h, at * F), rows.count, tape);
-          reformer_activation_forward (run, self->activation, reformer_at (s.h, at * F), reformer_span (s.a), F, &rows, &inside);
-          outer (self, reformer_span (s.a), s.y, reformer_at (target, n * H), &rows, REFORMER_STORE_ADD, tape);
+          inner (self, reformer_at (x, n * H), reformer_at (s.u, at * H), reformer_at (s.h, at * F), reformer_span (s.a), &rows, &inside, tape);
+          outer (self, reformer_span (s.a), reformer_at (target, n * H), &rows, REFORMER_STORE_ADD, tape);
         }
       if (everything && reformer_run_ok (run))
         {
@@ -244,29 +239,30 @@ accumulate_backward (ReformerLayer  *layer,
           const ReformerRows rows = { n, MIN (piece, N - n), T };
           const ReformerSpan h = reformer_at (s.h, everything ? n * F : 0), a = reformer_span (s.a), d = reformer_span (da), to = reformer_at (dx, n * H);
           const ReformerNorm norm = norm_of (self, reformer_at (x, n * H), run);
+          const ReformerEpilogue slope = { self->activation, &inside, &rows, TRUE, h };
           ReformerSpan g = reformer_at (dy, n * H), u = self->norm_first ? reformer_at (s.u, everything ? n * H : 0) : norm.x1;
 
-          if (!everything)
-            u = inner (self, norm.x1, u, h, rows.count, tape);
-          reformer_activation_forward (run, self->activation, h, a, F, &rows, &inside);
+          if (everything)
+            reformer_activation_forward (run, self->activation, h, a, F, &rows, &inside);
+          else
+            u = inner (self, norm.x1, u, h, a, &rows, &inside, tape);
           if (rebuild != NULL)
-            outer (self, a, s.y, reformer_at (rebuild, n * H), &rows, REFORMER_STORE_SUBTRACT, tape);
+            outer (self, a, reformer_at (rebuild, n * H), &rows, REFORMER_STORE_SUBTRACT, tape);
           if (s.y != NULL)
             {
               reformer_dropout (run, g, reformer_span (s.y), H, &rows, &outside, REFORMER_STORE_SET);
               g = reformer_span (s.y);
             }
           reformer_tape_gradient (tape, matrix (self->w2, F), self->b2, g, H, a, F, H, F, rows.count);
-          reformer_tape_backward (tape, matrix (self->w2, F), g, H, d, F, rows.count, F, H, REFORMER_STORE_SET);
-          reformer_activation_backward (run, self->activation, h, d, d, F, &rows, &inside);
+          reformer_tape_backward (tape, matrix (self->w2, F), g, H, d, F, rows.count, F, H, REFORMER_STORE_SET, &slope);
           reformer_tape_gradient (tape, matrix (self->w1, H), self->b1, d, F, u, H, F, H, rows.count);
           if (!self->norm_first)
             {
-              reformer_tape_backward (tape, matrix (self->w1, H), d, F, to, H, rows.count, H, F, REFORMER_STORE_ADD);
+              reformer_tape_backward (tape, matrix (self->w1, H), d, F, to, H, rows.count, H, F, REFORMER_STORE_ADD, NULL);
               continue;
             }
           /* the activation is used up: its place takes the gradient of the norm's output */
-          reformer_tape_backward (tape, matrix (self->w1, H), d, F, a, H, rows.count, H, F, REFORMER_STORE_SET);
+          reformer_tape_backward (tape, matrix (self->w1, H), d, F, a, H, rows.count, H, F, REFORMER_STORE_SET, NULL);
           reformer_norm_backward (run, &norm, rows.count, a, H, to, REFORMER_NOTHING, H, REFORMER_STORE_ADD,
                                   reformer_parameter_gradient (self->norm_weight, run, 0), reformer_parameter_gradient (self->norm_bias, run, 0));
         }

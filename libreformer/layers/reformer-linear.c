@@ -59,7 +59,7 @@ forward (ReformerLayer   *layer,
   if (reformer_input_rows (layer, run, "input", input, self->in_features, &m))
     {
       y = reformer_input_new (run, input, self->out_features);
-      reformer_linear_run_forward (self, reformer_span (input), self->in_features, reformer_span (y), self->out_features, m, REFORMER_STORE_SET, tape);
+      reformer_linear_run_forward (self, reformer_span (input), self->in_features, reformer_span (y), self->out_features, m, REFORMER_STORE_SET, NULL, tape);
     }
   if (!reformer_tape_check (tape, error))
     return NULL;
@@ -313,9 +313,10 @@ reformer_linear_run_forward (ReformerLinear *self,
                              int             ldy,
                              gsize           m,
                              ReformerStore   store,
+                             const ReformerEpilogue *epilogue,
                              ReformerTape   *tape)
 {
-  reformer_tape_forward (tape, matrix (self), self->bias, x, ldx, y, ldy, m, self->out_features, self->in_features, store);
+  reformer_tape_forward (tape, matrix (self), self->bias, x, ldx, y, ldy, m, self->out_features, self->in_features, store, epilogue);
 }
 
 void
@@ -328,7 +329,7 @@ reformer_linear_run_backward (ReformerLinear *self,
                               ReformerStore   store,
                               ReformerTape   *tape)
 {
-  reformer_tape_backward (tape, matrix (self), dy, lddy, dx, lddx, m, self->in_features, self->out_features, store);
+  reformer_tape_backward (tape, matrix (self), dy, lddy, dx, lddx, m, self->in_features, self->out_features, store, NULL);
 }
 
 void

@@ -96,7 +96,7 @@ typedef struct
   int                ldw;
 } ReformerMatrix;
 
-/* Y[m,n] = / += / -= X[m,k] W[n,k]^T + bias. Where W begins at some row of its parameter, the bias's part begins there too. */
+/* Y[m,n] = / += / -= X[m,k] W[n,k]^T + bias. Where W begins at some row of its parameter, the bias's part begins there too. With an epilogue, or NULL. */
 void            reformer_tape_forward    (ReformerTape      *self,
                                           ReformerMatrix     w,
                                           ReformerParameter *bias,
@@ -107,7 +107,20 @@ void            reformer_tape_forward    (ReformerTape      *self,
                                           gsize              m,
                                           int                n,
                                           int                k,
-                                          ReformerStore      store);
+                                          ReformerStore      store,
+                                          const ReformerEpilogue *epilogue);
+/* Y[m,n] = norm (X[m,k]) W[n,k]^T + bias, with an epilogue, or NULL. u, [m,k], gets the norm's output; no tensor: nobody wants it. */
+void            reformer_tape_forward_norm (ReformerTape      *self,
+                                          ReformerMatrix     w,
+                                          ReformerParameter *bias,
+                                          const ReformerNorm *norm,
+                                          ReformerSpan       u,
+                                          ReformerSpan       y,
+                                          int                ldy,
+                                          gsize              m,
+                                          int                n,
+                                          int                k,
+                                          const ReformerEpilogue *epilogue);
 /* DX[m,n] = / += / -= DY[m,k] W[k,n] */
 void            reformer_tape_backward   (ReformerTape      *self,
                                           ReformerMatrix     w,
@@ -118,7 +131,8 @@ void            reformer_tape_backward   (ReformerTape      *self,
                                           gsize              m,
                                           int                n,
                                           int                k,
-                                          ReformerStore      store);
+                                          ReformerStore      store,
+                                          const ReformerEpilogue *epilogue);
 /* Gradient of W[rows,columns] += DY[t,rows]^T X[t,columns], and of the bias += sum of DY; nothing where they are not trainable. */
 void            reformer_tape_gradient   (ReformerTape      *self,
                                           ReformerMatrix     w,

@@ -73,13 +73,16 @@ multiply (ReformerTape   *self,
           gsize           m,
           int             n,
           int             k,
-          ReformerStore   store)
+          ReformerStore   store,
+          const ReformerEpilogue *epilogue,
+          const ReformerNorm *norm,
+          ReformerSpan    u)
 {
   ReformerRun *run = reformer_tape_get_run (self);
   const ReformerProduct product = {
     .m = (int) m, .n = n, .k = k, .x = x, .ldx = ldx, .w = reformer_parameter_value (w.parameter, run, w.element), .ldw = w.ldw,
     .transpose = transpose, .packed = reformer_tape_packed (self, w.parameter, w.element, n, k, w.ldw, transpose), .bias = bias,
-    .y = y, .ldy = ldy, .store = store,
+    .y = y, .ldy = ldy, .store = store, .epilogue = epilogue, .norm = norm, .u = u,
   };
 
   reformer_product_rows (run, &product);
@@ -103,9 +106,28 @@ reformer_tape_forward (ReformerTape      *self,
                        gsize              m,
                        int                n,
                        int                k,
-                       ReformerStore      store)
+                       ReformerStore      store,
+                       const ReformerEpilogue *epilogue)
 {
-  multiply (self, w, TRUE, bias != NULL ? reformer_parameter_value (bias, reformer_tape_get_run (self), first_row (w)) : REFORMER_NOTHING, x, ldx, y, ldy, m, n, k, store);
+  multiply (self, w, TRUE, bias != NULL ? reformer_parameter_value (bias, reformer_tape_get_run (self), first_row (w)) : REFORMER_NOTHING, x, ldx, y, ldy, m, n, k, store, epilogue,
+            NULL, REFORMER_NOTHING);
+}
+
+void
+reformer_tape_forward_norm (ReformerTape           *self,
+                            ReformerMatrix          w,
+                            ReformerParameter      *bias,
+                            const ReformerNorm     *norm,
+                            ReformerSpan            u,
+                            ReformerSpan            y,
+                            int                     ldy,
+                            gsize                   m,
+                            int                     n,
+                            int                     k,
+                            const ReformerEpilogue *epilogue)
+{
+  multiply (self, w, TRUE, bias != NULL ? reformer_parameter_value (bias, reformer_tape_get_run (self), first_row (w)) : REFORMER_NOTHING, REFORMER_NOTHING, 0, y, ldy, m,
+            n, k, REFORMER_STORE_SET, epilogue, norm, u);
 }
 
 void
@@ -118,9 +140,10 @@ reformer_tape_backward (ReformerTape   *self,
                         gsize           m,
                         int             n,
                         int             k,
-                        ReformerStore   store)
+                        ReformerStore   store,
+                        const ReformerEpilogue *epilogue)
 {
-  multiply (self, w, FALSE, REFORMER_NOTHING, dy, lddy, dx, lddx, m, n, k, store);
+  multiply (self, w, FALSE, REFORMER_NOTHING, dy, lddy, dx, lddx, m, n, k, store, epilogue, NULL, REFORMER_NOTHING);
 }
 
 void

@@ -85,7 +85,7 @@ project (ReformerModel *self,
   ReformerTensor *p = reformer_run_new (reformer_tape_get_run (tape), REFORMER_DTYPE_FLOAT32, 2, (gint64) count, (gint64) H);
 
   if (p != NULL)
-    reformer_linear_run_forward (self->head, z, reformer_model_get_width (self), reformer_span (p), H, count, REFORMER_STORE_SET, tape);
+    reformer_linear_run_forward (self->head, z, reformer_model_get_width (self), reformer_span (p), H, count, REFORMER_STORE_SET, NULL, tape);
   return p;
 }
 
@@ -101,12 +101,12 @@ reformer_model_run_outputs (ReformerModel *self,
 
   if (self->tied_bias == NULL)
     {
-      reformer_linear_run_forward (self->head, z, reformer_model_get_width (self), logits, reformer_linear_get_out_features (self->head), count, REFORMER_STORE_SET, tape);
+      reformer_linear_run_forward (self->head, z, reformer_model_get_width (self), logits, reformer_linear_get_out_features (self->head), count, REFORMER_STORE_SET, NULL, tape);
       return;
     }
   p = project (self, z, count, tape);
   if (p != NULL)
-    reformer_tape_forward (tape, words (self), self->tied_bias, reformer_span (p), H, logits, V, count, V, H, REFORMER_STORE_SET);
+    reformer_tape_forward (tape, words (self), self->tied_bias, reformer_span (p), H, logits, V, count, V, H, REFORMER_STORE_SET, NULL);
 }
 
 void
@@ -132,7 +132,7 @@ reformer_model_run_outputs_backward (ReformerModel *self,
   if (p == NULL)
     return;
   reformer_tape_gradient (tape, words (self), self->tied_bias, gradient, V, reformer_span (p), H, V, H, count);
-  reformer_tape_backward (tape, words (self), gradient, V, reformer_span (p), H, count, H, V, REFORMER_STORE_SET); /* p is used up, its gradient takes its place */
+  reformer_tape_backward (tape, words (self), gradient, V, reformer_span (p), H, count, H, V, REFORMER_STORE_SET, NULL); /* p is used up, its gradient takes its place */
   reformer_linear_run_gradient (self->head, reformer_span (p), H, z, W, count, tape);
   reformer_linear_run_backward (self->head, reformer_span (p), H, dz, W, count, REFORMER_STORE_SET, tape);
 }

@@ -47,6 +47,8 @@ first_forward (ReformerModel   *self,
   const ReformerRows rows = first_rows (input);
   const ReformerDropout dropout = reformer_head_dropout (self, REFORMER_HEAD_PLACE_OUTPUT, tape);
 
+  ReformerEpilogue tanh = { REFORMER_ACTIVATION_TANH, &REFORMER_NO_DROPOUT, &rows, FALSE, REFORMER_NOTHING };
+
   for (int i = 0; i < reformer_model_get_streams (self); i++)
     first->x[i] = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) H);
   first->z = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) W);
@@ -54,13 +56,13 @@ first_forward (ReformerModel   *self,
   first->hidden = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) B, (gint64) H);
   if (!reformer_run_ok (run))
     return;
+  tanh.before = reformer_span (first->inner);
   for (int i = 0; i < reformer_model_get_streams (self); i++)
     reformer_copy_columns (run, reformer_span (streams[i]), (gsize) input->T * (gsize) H, reformer_span (first->x[i]), (gsize) H, H, B);
   reformer_head_norm (self, first->x, reformer_span (first->z), &rows, FALSE, tape);
-  reformer_linear_run_forward (self->dense, reformer_span (first->z), W, reformer_span (first->inner), H, B, REFORMER_STORE_SET, tape);
-  reformer_activation_forward (run, REFORMER_ACTIVATION_TANH, reformer_span (first->inner), reformer_span (first->hidden), H, &rows, &REFORMER_NO_DROPOUT);
+  reformer_linear_run_forward (self->dense, reformer_span (first->z), W, reformer_span (first->hidden), H, B, REFORMER_STORE_SET, &tanh, tape);
   reformer_dropout (run, reformer_span (first->hidden), reformer_span (first->hidden), H, &rows, &dropout, REFORMER_STORE_SET);
-  reformer_linear_run_forward (self->head, reformer_span (first->hidden), H, outputs, width, B, REFORMER_STORE_SET, tape);
+  reformer_linear_run_forward (self->head, reformer_span (first->hidden), H, outputs, width, B, REFORMER_STORE_SET, NULL, tape);
 }
 
 static void

@@ -69,7 +69,7 @@ reformer_head_spans_loss (ReformerModel   *self,
       const ReformerRows rows = { n, MIN (size, N - n), (gsize) input->T };
 
       reformer_head_norm (self, streams, reformer_span (piece.z), &rows, FALSE, tape);
-      reformer_linear_run_forward (self->head, reformer_span (piece.z), W, reformer_at (outputs, 2 * n), 2, rows.count, REFORMER_STORE_SET, tape);
+      reformer_linear_run_forward (self->head, reformer_span (piece.z), W, reformer_at (outputs, 2 * n), 2, rows.count, REFORMER_STORE_SET, NULL, tape);
     }
   if (!reformer_run_ok (run))
     return;

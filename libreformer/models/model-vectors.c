@@ -94,10 +94,9 @@ reformer_model_project (ReformerModel      *self,
 {
   const int F = reformer_config_get_input_features (self->config), H = reformer_config_get_hidden_size (self->config);
   const ReformerDropout dropout = dropout_of (self, tape);
+  const ReformerEpilogue epilogue = { REFORMER_ACTIVATION_LINEAR, &dropout, rows, FALSE, REFORMER_NOTHING };
 
-  reformer_linear_run_forward (self->projection, reformer_span (input->values), F, reformer_span (x), H, rows->count, REFORMER_STORE_SET, tape);
-  if (dropout.p > 0)
-    reformer_dropout (reformer_tape_get_run (tape), reformer_span (x), reformer_span (x), H, rows, &dropout, REFORMER_STORE_SET);
+  reformer_linear_run_forward (self->projection, reformer_span (input->values), F, reformer_span (x), H, rows->count, REFORMER_STORE_SET, dropout.p > 0 ? &epilogue : NULL, tape);
 }
 
 void

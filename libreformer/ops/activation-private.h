@@ -5,6 +5,11 @@
 
 G_BEGIN_DECLS
 
+/* What chooses an activation in kernels/activation-functions.cl. */
+const char  *reformer_activation_options (ReformerActivation     activation);
+/* The piece that kernels are told: without dropout nothing depends on the sequences, so that all is one. */
+ReformerRows reformer_dropout_rows       (const ReformerRows    *rows,
+                                          const ReformerDropout *dropout);
 /* y = / += / -= activation (dropout (x)). */
 void reformer_activation_store (ReformerRun           *run,
                                 ReformerActivation     activation,

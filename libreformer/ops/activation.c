@@ -4,6 +4,8 @@
 #include "ops/activation-private.h"
 #include "ops/items.h"
 
+#define FAMILY "activation-functions+activation"
+
 static const struct
 {
   const char         *name;
@@ -63,10 +65,9 @@ reformer_activation_get_names (void)
   return names;
 }
 
-/* The piece that kernels are told: without dropout nothing depends on the sequences, so that all is one. */
-static ReformerRows
-cut (const ReformerRows    *rows,
-     const ReformerDropout *dropout)
+ReformerRows
+reformer_dropout_rows (const ReformerRows    *rows,
+                       const ReformerDropout *dropout)
 {
   if (reformer_dropout_threshold (dropout) == 0)
     return (ReformerRows) { 0, rows->count, rows->count };
@@ -98,8 +99,8 @@ grid (ReformerRun        *run,
   return reformer_grid_tasks (run->device, parts, sequences, 1);
 }
 
-static const char *
-options (ReformerActivation activation)
+const char *
+reformer_activation_options (ReformerActivation activation)
 {
   static const char *const list[] = {
     "-DACTIVATION=0", "-DACTIVATION=1", "-DACTIVATION=2",  "-DACTIVATION=3",  "-DACTIVATION=4",  "-DACTIVATION=5",
@@ -120,10 +121,10 @@ reformer_activation_store (ReformerRun           *run,
                            const ReformerDropout *dropout,
                            ReformerStore          store)
 {
-  const ReformerRows piece = cut (rows, dropout);
+  const ReformerRows piece = reformer_dropout_rows (rows, dropout);
   const gsize span = reformer_elements_per_item (run->device, piece.count * width);
 
-  REFORMER_LAUNCH (run, "activation", options (activation), "activation_forward", grid (run, &piece, width, span), REFORMER_SPAN (x),
+  REFORMER_LAUNCH (run, FAMILY, reformer_activation_options (activation), "activation_forward", grid (run, &piece, width, span), REFORMER_SPAN (x),
                    REFORMER_SPAN (y), REFORMER_INT (width), REFORMER_ROWS_ARGS (&piece), REFORMER_INT (span), REFORMER_INT (store),
                    REFORMER_DROPOUT_ARGS (dropout),
                    REFORMER_WORK (0, sizeof (float) * (store == REFORMER_STORE_SET ? 2 : 3) * piece.count * width));
@@ -151,10 +152,10 @@ reformer_activation_backward (ReformerRun           *run,
                               const ReformerRows    *rows,
                               const ReformerDropout *dropout)
 {
-  const ReformerRows piece = cut (rows, dropout);
+  const ReformerRows piece = reformer_dropout_rows (rows, dropout);
   const gsize span = reformer_elements_per_item (run->device, piece.count * width);
 
-  REFORMER_LAUNCH (run, "activation", options (activation), "activation_backward", grid (run, &piece, width, span), REFORMER_SPAN (x),
+  REFORMER_LAUNCH (run, FAMILY, reformer_activation_options (activation), "activation_backward", grid (run, &piece, width, span), REFORMER_SPAN (x),
                    REFORMER_SPAN (dy), REFORMER_SPAN (dx), REFORMER_INT (width), REFORMER_ROWS_ARGS (&piece), REFORMER_INT (span),
                    REFORMER_DROPOUT_ARGS (dropout),
                    REFORMER_WORK (0, sizeof (float) * 3 * piece.count * width));

@@ -3,6 +3,8 @@
 
 #include "ops/items.h"
 
+#define FAMILY "norm-rows+norm"
+
 static int
 n_parts (const ReformerNorm *norm)
 {
@@ -19,7 +21,7 @@ reformer_norm_forward (ReformerRun        *run,
   const int parts = n_parts (norm);
   const gsize rows = reformer_tasks_per_item (run->device, count, (gsize) parts * norm->width);
 
-  REFORMER_LAUNCH (run, "norm", NULL, "norm_forward", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
+  REFORMER_LAUNCH (run, FAMILY, NULL, "norm_forward", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
                    REFORMER_SPAN (norm->x1), REFORMER_SPAN (norm->x2), REFORMER_INT (norm->ldx), REFORMER_INT (norm->width),
                    REFORMER_INT (parts), REFORMER_SPAN (norm->weight), REFORMER_SPAN (norm->bias), REFORMER_FLOAT (norm->eps),
                    REFORMER_INT (count), REFORMER_INT (rows), REFORMER_SPAN (y), REFORMER_INT (ldy),
@@ -69,7 +71,7 @@ reformer_norm_backward (ReformerRun        *run,
       sums = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) blocks, (gint64) 2, (gint64) all);
     }
 
-  REFORMER_LAUNCH (run, "norm", NULL, "norm_backward", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
+  REFORMER_LAUNCH (run, FAMILY, NULL, "norm_backward", reformer_grid_tasks (run->device, reformer_divide_up (count, rows), 1, 1),
                    REFORMER_SPAN (norm->x1), REFORMER_SPAN (norm->x2), REFORMER_INT (norm->ldx), REFORMER_INT (norm->width),
                    REFORMER_INT (parts), REFORMER_SPAN (norm->weight), REFORMER_FLOAT (norm->eps), REFORMER_INT (count),
                    REFORMER_INT (rows), REFORMER_SPAN (dy), REFORMER_INT (lddy), REFORMER_SPAN (dx1), REFORMER_SPAN (dx2),
@@ -79,7 +81,7 @@ reformer_norm_backward (ReformerRun        *run,
     return;
 
   group = columns_per_item (run->device, blocks * parts, norm->width);
-  REFORMER_LAUNCH (run, "norm", NULL, "norm_sums", reformer_grid_tasks (run->device, reformer_divide_up (norm->width, group), blocks, parts),
+  REFORMER_LAUNCH (run, FAMILY, NULL, "norm_sums", reformer_grid_tasks (run->device, reformer_divide_up (norm->width, group), blocks, parts),
                    REFORMER_SPAN (norm->x1), REFORMER_SPAN (norm->x2), REFORMER_INT (norm->ldx), REFORMER_INT (norm->width),
                    REFORMER_INT (parts), REFORMER_INT (count), REFORMER_INT (REFORMER_BLOCK), REFORMER_INT (group), REFORMER_SPAN (dy),
                    REFORMER_INT (lddy), REFORMER_SPAN (reformer_span (statistics)), REFORMER_SPAN (reformer_span (sums)),
@@ -89,7 +91,7 @@ reformer_norm_backward (ReformerRun        *run,
       const ReformerSpan to = which == 0 ? dweight : dbias;
 
       if (to.tensor != NULL)
-        REFORMER_LAUNCH (run, "norm", NULL, "norm_join", reformer_grid_items (run->device, all, 1, 1),
+        REFORMER_LAUNCH (run, FAMILY, NULL, "norm_join", reformer_grid_items (run->device, all, 1, 1),
                          REFORMER_SPAN (reformer_span (sums)), REFORMER_INT (which), REFORMER_INT (all), REFORMER_INT (blocks),
                          REFORMER_SPAN (to),
                          REFORMER_WORK (0, sizeof (float) * blocks * all));

@@ -3,13 +3,19 @@
 
 #include "compute/clblast.h"
 #include "compute/device-private.h"
+#include "ops/activation-private.h"
 #include "ops/tuning.h"
 
 /* Scratch for the sums of token blocks that are computed side by side. */
 #define PARTS_BYTES (16 << 20)
+#define WIDE_ROWS "wide/product-tiles+wide/product-rows"
+#define WIDE_NORM "norm-rows+wide/product-tiles+wide/product-rows+wide/product-norm"
+#define WIDE_TOKENS "wide/product-tiles+wide/product-tokens"
+#define FUNCTIONS "activation-functions+"
 #define FEW_ROWS 4
 #define KC 256
 #define TC 128
+#define NORM_ROWS 96
 /* CLBlast gets weights of at most so many elements at a time, so that its scratch stays below 48 MiB. */
 #define CLBLAST_WEIGHTS (4 << 20)
 #define CLBLAST_WIDEST 4096
@@ -31,7 +37,7 @@ blocks_at_once (gsize elements,
   return CLAMP (PARTS_BYTES / sizeof (float) / elements, 1, blocks);
 }
 
-/* The wide dialect: sizes as in kernels/wide/product.cl. */
+/* The wide dialect: sizes as in kernels/wide/product-tiles.cl. */
 typedef struct
 {
   gsize mr, nr;
@@ -58,9 +64,10 @@ wide_options (const int    *sizes,
 }
 
 static Wide
-wide_for (ReformerRun *run)
+wide_for (ReformerRun *run,
+          const char  *family)
 {
-  static const ReformerTuningUse use = { "wide/product", wide_local, NULL, NULL, wide_options };
+  const ReformerTuningUse use = { family, wide_local, NULL, NULL, wide_options };
   const gboolean narrow = reformer_device_get_vector_width (run->device) == 8;
   Wide wide = { .mr = narrow ? 6 : 12, .nr = narrow ? 16 : 32, .units = MAX (1, reformer_device_get_compute_units (run->device)) };
 
@@ -82,10 +89,10 @@ reformer_product_pack (ReformerRun *run,
 
   if (!reformer_run_ok (run) || !reformer_device_is_wide (run->device))
     return NULL;
-  wide = wide_for (run);
+  wide = wide_for (run, WIDE_ROWS);
   panels = up (n, wide.nr);
   packed = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 3, (gint64) panels, (gint64) k, (gint64) wide.nr);
-  REFORMER_LAUNCH (run, "wide/product", wide.options, transpose ? "product_pack_transposed" : "product_pack",
+  REFORMER_LAUNCH (run, WIDE_ROWS, wide.options, transpose ? "product_pack_transposed" : "product_pack",
                    reformer_grid_tiles (panels, up (k, KC), 1),
                    REFORMER_SPAN (w), REFORMER_SPAN (reformer_span (packed)), REFORMER_INT (n), REFORMER_INT (k), REFORMER_INT (ldw),
                    REFORMER_WORK (0, sizeof (float) * 2.0 * n * k));
@@ -97,63 +104,159 @@ static ReformerWork
 work_of (const ReformerProduct *p)
 {
   const double m = p->m, n = p->n, k = p->k;
+  const int passes = (p->store == REFORMER_STORE_SET ? 1 : 2) + (p->epilogue != NULL && p->epilogue->before.tensor != NULL);
 
-  return (ReformerWork) { 2 * m * n * k, sizeof (float) * (m * k + n * k + (p->store == REFORMER_STORE_SET ? 1 : 2) * m * n) };
+  return (ReformerWork) { 2 * m * n * k, sizeof (float) * (m * k + n * k + passes * m * n) };
 }
+
+/* A kernel's arguments are followed by those of an epilogue, where there is one; WORK comes before these. */
+typedef struct
+{
+  char            family[96];
+  char            options[REFORMER_TUNING_OPTIONS + 48];
+  ReformerRows    rows;
+  ReformerDropout dropout;
+  ReformerSpan    before;
+  int             way; /* as in the kernels */
+} Ending;
+
+#define N_ENDING_ARGS 6
+#define ENDING_ARGS(e)                                                                                                       \
+  REFORMER_INT ((e)->way), REFORMER_ULONG ((e)->rows.first), REFORMER_INT ((e)->rows.T), REFORMER_DROPOUT_ARGS (&(e)->dropout)
+
+static Ending
+ending_of (const ReformerProduct *p,
+           const char            *family,
+           const char            *options)
+{
+  const ReformerEpilogue *epilogue = p->epilogue;
+  Ending ending = { .rows = { 0, 0, 1 }, .dropout = REFORMER_NO_DROPOUT, .before = REFORMER_NOTHING };
+
+  if (epilogue == NULL)
+    {
+      g_strlcpy (ending.family, family, sizeof ending.family);
+      g_strlcpy (ending.options, options, sizeof ending.options);
+      return ending;
+    }
+  g_snprintf (ending.family, sizeof ending.family, FUNCTIONS "%s", family);
+  g_snprintf (ending.options, sizeof ending.options, "%s %s", options, reformer_activation_options (epilogue->activation));
+  ending.rows = reformer_dropout_rows (epilogue->rows, epilogue->dropout);
+  ending.dropout = *epilogue->dropout;
+  ending.before = epilogue->before;
+  ending.way = epilogue->backward ? 2 : epilogue->before.tensor != NULL ? 1 : 0;
+  return ending;
+}
+
+static void
+launch_with (ReformerRun           *run,
+             const ReformerProduct *p,
+             const Ending          *ending,
+             const char            *name,
+             ReformerGrid           grid,
+             const ReformerArg     *args,
+             guint                  n_args,
+             guint                  n_of_ending)
+{
+  reformer_launch_full (run, ending->family, ending->options, name, grid, args, p->epilogue != NULL ? n_args : n_args - n_of_ending);
+}
+
+/* `sums` takes what an ADD or SUBTRACT cannot add yet while passes are to come. */
+#define WIDE_LAUNCH(run, p, ending, sums, name, grid, ...)                                                                                 \
+  launch_with ((run), (p), (ending), (name), (grid),                                                                                      \
+               (const ReformerArg[]) { __VA_ARGS__, REFORMER_WORK_OF (work_of (p)), REFORMER_SPAN ((ending)->before),                     \
+                                       REFORMER_SPAN (reformer_span (sums)), ENDING_ARGS (ending) },                                      \
+               sizeof ((const ReformerArg[]) { __VA_ARGS__ }) / sizeof (ReformerArg) + 3 + N_ENDING_ARGS, 2 + N_ENDING_ARGS)
 
 static void
 wide_rows_few (ReformerRun           *run,
                const Wide            *wide,
-               const ReformerProduct *p)
+               const ReformerProduct *p,
+               const Ending          *ending)
 {
-  REFORMER_LAUNCH (run, "wide/product", wide->options, p->transpose ? "product_few_transposed" : "product_few",
-                   reformer_grid_tiles (up (p->n, p->transpose ? wide->nr / 2 : wide->nr), 1, 1),
-                   REFORMER_SPAN (p->x), REFORMER_SPAN (p->w), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
-                   REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k),
-                   REFORMER_INT (p->ldx), REFORMER_INT (p->ldw), REFORMER_INT (p->ldy),
-                   REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL),
-                   REFORMER_WORK_OF (work_of (p)));
+  WIDE_LAUNCH (run, p, ending, NULL, p->transpose ? "product_few_transposed" : "product_few",
+               reformer_grid_tiles (up (p->n, p->transpose ? wide->nr / 2 : wide->nr), 1, 1),
+               REFORMER_SPAN (p->x), REFORMER_SPAN (p->w), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
+               REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k),
+               REFORMER_INT (p->ldx), REFORMER_INT (p->ldw), REFORMER_INT (p->ldy),
+               REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
 }
+
+/* Rows that a group of product_rows_norm normalises before it goes through the panels: what local memory holds. */
+static gsize
+norm_rows (ReformerRun *run,
+           const Wide  *wide)
+{
+  const gsize row = sizeof (float) * (KC + 16);
+
+  return MIN (NORM_ROWS, reformer_device_get_local_memory (run->device) / row) / wide->mr * wide->mr;
+}
+
+#define NORM_SPANS(norm)                                                                                                        \
+  REFORMER_SPAN ((norm)->x1), REFORMER_SPAN ((norm)->x2), REFORMER_INT ((norm)->ldx), REFORMER_INT ((norm)->width),              \
+  REFORMER_INT ((norm)->x2.tensor != NULL ? 2 : 1), REFORMER_SPAN ((norm)->weight), REFORMER_SPAN ((norm)->bias), REFORMER_FLOAT ((norm)->eps)
 
 static void
 wide_rows (ReformerRun           *run,
            const ReformerProduct *p)
 {
-  const Wide wide = wide_for (run);
+  Wide wide = wide_for (run, WIDE_ROWS);
   const gsize m = p->m, panels = up (p->n, wide.nr);
   g_autoptr (ReformerTensor) own = NULL;
+  g_autoptr (ReformerTensor) sums = NULL;
   ReformerTensor *packed = p->packed;
   gsize tile, tiles, rows, columns;
+  Ending ending;
 
+  if (p->norm == NULL)
+    ending = ending_of (p, WIDE_ROWS, wide.options);
+  else
+    {
+      char options[REFORMER_TUNING_OPTIONS + 24];
+
+      g_snprintf (options, sizeof options, "%s -DNORM_ROWS=%" G_GSIZE_FORMAT, wide.options, norm_rows (run, &wide));
+      ending = ending_of (p, WIDE_NORM, options);
+    }
   if (packed == NULL)
     {
-      if (m <= FEW_ROWS)
+      if (m <= FEW_ROWS && p->norm == NULL)
         {
-          wide_rows_few (run, &wide, p);
+          wide_rows_few (run, &wide, p, &ending);
           return;
         }
       packed = own = reformer_product_pack (run, p->w, p->n, p->k, p->ldw, p->transpose);
     }
   if (m == 1)
     {
-      REFORMER_LAUNCH (run, "wide/product", wide.options, "product_row", reformer_grid_tiles (up (panels, 4), 1, 1),
-                       REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
-                       REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL),
-                       REFORMER_WORK_OF (work_of (p)));
+      if (p->norm == NULL)
+        WIDE_LAUNCH (run, p, &ending, NULL, "product_row", reformer_grid_tiles (up (panels, 4), 1, 1),
+                     REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
+                     REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
+      else
+        WIDE_LAUNCH (run, p, &ending, NULL, "product_row_norm", reformer_grid_tiles (up (panels, 4), 1, 1),
+                     NORM_SPANS (p->norm), REFORMER_SPAN (p->u), REFORMER_INT (p->u.tensor != NULL),
+                     REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
+                     REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
       return;
     }
-  /* Panels of one share stay in the second-level cache. There are shares enough, and a multiple of the units, for all units to end at about the same time. */
+  if (p->epilogue != NULL && p->store != REFORMER_STORE_SET && p->k > KC)
+    sums = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) m, (gint64) p->n);
+  /* Panels of one share stay in the second-level cache. There are shares enough, and a multiple of the units, for all units to end at about the same time.
+   * With a norm a share has all panels, and takes them by as many as that cache holds, so that no row is normalised twice where there are enough of them. */
   tile = m > 12 && m <= 16 ? (wide.mr == 12 ? 8 : 6) : wide.mr;
   tiles = up (m, tile);
-  columns = panels * wide.nr <= 384 ? 1 : up (panels, 256 / wide.nr);
+  columns = panels * wide.nr <= 384 || p->norm != NULL ? 1 : up (panels, 256 / wide.nr);
   rows = MIN (tiles, up (MAX (up (tiles, 8), up (8 * wide.units, columns)), wide.units) * wide.units);
   while (columns < panels && rows * columns < 4 * wide.units)
     columns = MIN (2 * columns, panels);
-  REFORMER_LAUNCH (run, "wide/product", wide.options, "product_rows", reformer_grid_shared (run->device, rows, columns, 1),
-                   REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
-                   REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->ldx), REFORMER_INT (p->ldy),
-                   REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL), REFORMER_INT (tile),
-                   REFORMER_WORK_OF (work_of (p)));
+  if (p->norm == NULL)
+    WIDE_LAUNCH (run, p, &ending, sums, "product_rows", reformer_grid_shared (run->device, rows, columns, 1),
+                 REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
+                 REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->ldx), REFORMER_INT (p->ldy),
+                 REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL), REFORMER_INT (tile));
+  else
+    WIDE_LAUNCH (run, p, &ending, sums, "product_rows_norm", reformer_grid_shared (run->device, rows, columns, 1),
+                 NORM_SPANS (p->norm), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y), REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->ldy),
+                 REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL), REFORMER_INT (tile));
 }
 
 /* The simt dialect. */
@@ -217,14 +320,17 @@ simt_rows_plain (ReformerRun           *run,
                  const ReformerProduct *p)
 {
   const Simt simt = simt_for (run, p->m, p->n);
+  const Ending ending = ending_of (p, "simt/product", simt.options);
+  const ReformerArg args[] = {
+    REFORMER_SPAN (p->x), REFORMER_SPAN (p->w), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
+    REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k),
+    REFORMER_INT (p->ldx), REFORMER_INT (p->ldw), REFORMER_INT (p->ldy),
+    REFORMER_INT (p->transpose), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL),
+    REFORMER_WORK_OF (work_of (p)), REFORMER_SPAN (ending.before), ENDING_ARGS (&ending),
+  };
 
-  REFORMER_LAUNCH (run, "simt/product", simt.options, "product_rows",
-                   reformer_grid_groups (up (p->n, simt.tile), up (p->m, simt.tile), 1, simt.side, simt.side),
-                   REFORMER_SPAN (p->x), REFORMER_SPAN (p->w), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
-                   REFORMER_INT (p->m), REFORMER_INT (p->n), REFORMER_INT (p->k),
-                   REFORMER_INT (p->ldx), REFORMER_INT (p->ldw), REFORMER_INT (p->ldy),
-                   REFORMER_INT (p->transpose), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL),
-                   REFORMER_WORK_OF (work_of (p)));
+  launch_with (run, p, &ending, "product_rows", reformer_grid_groups (up (p->n, simt.tile), up (p->m, simt.tile), 1, simt.side, simt.side), args,
+               G_N_ELEMENTS (args), 1 + N_ENDING_ARGS);
 }
 
 /* The weights' gradient stays with our kernel, which works on several blocks of tokens side by side: one block alone is too little for a GPU. */
@@ -271,16 +377,55 @@ simt_rows_clblast (ReformerRun           *run,
     }
 }
 
+/* CLBlast's products have no epilogue: it is a pass over what they leave. */
+static void
+simt_rows_clblast_epilogue (ReformerRun           *run,
+                            const ReformerProduct *p,
+                            gsize                  m)
+{
+  const ReformerEpilogue *epilogue = p->epilogue;
+  const ReformerRows rows = { epilogue->rows->first, m, epilogue->rows->T };
+  g_autoptr (ReformerTensor) scratch = NULL;
+  ReformerProduct plain = *p;
+
+  plain.epilogue = NULL;
+  plain.store = REFORMER_STORE_SET;
+  if (!epilogue->backward && epilogue->before.tensor != NULL)
+    plain.y = epilogue->before;
+  else if (p->store != REFORMER_STORE_SET)
+    {
+      scratch = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) m, (gint64) p->n);
+      plain.y = reformer_span (scratch);
+    }
+  simt_rows_clblast (run, &plain, m);
+  if (epilogue->backward)
+    reformer_activation_backward (run, epilogue->activation, epilogue->before, p->y, p->y, p->n, &rows, epilogue->dropout);
+  else
+    reformer_activation_store (run, epilogue->activation, plain.y, p->y, p->n, &rows, epilogue->dropout, p->store);
+}
+
 static void
 simt_rows (ReformerRun           *run,
            const ReformerProduct *p)
 {
   const gsize blocks = p->m - p->m % REFORMER_BLOCK;
   ReformerProduct rest = *p;
+  ReformerEpilogue epilogue;
+  ReformerRows rows;
 
   if (blocks > 0 && reformer_product_by_clblast (run->device, p->n, p->k))
     {
-      simt_rows_clblast (run, p, blocks);
+      if (p->epilogue == NULL)
+        simt_rows_clblast (run, p, blocks);
+      else
+        {
+          simt_rows_clblast_epilogue (run, p, blocks);
+          epilogue = *p->epilogue;
+          rows = (ReformerRows) { epilogue.rows->first + blocks, epilogue.rows->count - blocks, epilogue.rows->T };
+          epilogue.rows = &rows;
+          epilogue.before = reformer_span_add (epilogue.before, epilogue.before.tensor != NULL ? blocks * p->n : 0);
+          rest.epilogue = &epilogue;
+        }
       rest.m -= blocks;
       rest.x = reformer_span_add (p->x, blocks * p->ldx);
       rest.y = reformer_span_add (p->y, blocks * p->ldy);
@@ -289,13 +434,42 @@ simt_rows (ReformerRun           *run,
     simt_rows_plain (run, &rest);
 }
 
+/* The norm as a pass before the product. */
+static void
+rows_of_norm (ReformerRun           *run,
+              const ReformerProduct *p)
+{
+  g_autoptr (ReformerTensor) scratch = NULL;
+  ReformerProduct product = *p;
+
+  product.norm = NULL;
+  product.ldx = p->k;
+  product.x = p->u;
+  if (p->u.tensor == NULL)
+    product.x = reformer_span (scratch = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) p->m, (gint64) p->k));
+  reformer_norm_forward (run, p->norm, p->m, product.x, p->k);
+  reformer_product_rows (run, &product);
+}
+
+/* Whether the product itself normalises its rows. Not where others want them too, unless it is one row: they are written then in any case, and a product that reads
+ * what was just written is faster than one that writes it. Not in the simt dialect: each of the many groups of a row of tiles would normalise it again, and CLBlast takes what lies in
+ * memory. */
+static gboolean
+normalises (ReformerRun           *run,
+            const ReformerProduct *p)
+{
+  return reformer_device_is_wide (run->device) && (p->u.tensor == NULL || p->m == 1);
+}
+
 void
 reformer_product_rows (ReformerRun           *run,
                        const ReformerProduct *product)
 {
   if (product->m <= 0 || !reformer_run_ok (run))
     return;
-  if (reformer_device_is_wide (run->device))
+  if (product->norm != NULL && !normalises (run, product))
+    rows_of_norm (run, product);
+  else if (reformer_device_is_wide (run->device))
     wide_rows (run, product);
   else
     simt_rows (run, product);
@@ -312,10 +486,10 @@ join (ReformerRun    *run,
       gsize           blocks)
 {
   const gboolean wide = reformer_device_is_wide (run->device);
-  const Wide w = wide ? wide_for (run) : (Wide) { 0 };
+  const Wide w = wide ? wide_for (run, WIDE_TOKENS) : (Wide) { 0 };
   const Simt s = wide ? (Simt) { 0 } : simt_for (run, m, n);
 
-  REFORMER_LAUNCH (run, wide ? "wide/product" : "simt/product", wide ? w.options : s.options, "product_join",
+  REFORMER_LAUNCH (run, wide ? WIDE_TOKENS : "simt/product", wide ? w.options : s.options, "product_join",
                    wide ? reformer_grid_tiles (up (m, 8), up (n, 512), 1) : reformer_grid_items (run->device, n, m, 1),
                    REFORMER_SPAN (reformer_span (parts)), REFORMER_SPAN (g),
                    REFORMER_INT (m), REFORMER_INT (n), REFORMER_INT (ldg), REFORMER_INT (blocks),
@@ -336,7 +510,7 @@ wide_tokens (ReformerRun *run,
              int          n,
              gsize        t)
 {
-  const Wide wide = wide_for (run);
+  const Wide wide = wide_for (run, WIDE_TOKENS);
   const gsize at_once = blocks_at_once ((gsize) m * n, t);
   /* Copying a tile's operands is for nothing only where the tile is large; what is too few for the units is split. */
   const gboolean side = at_once > 1 && up (m, 264) * up (n, 256) < 4 * wide.units;
@@ -367,7 +541,7 @@ wide_tokens (ReformerRun *run,
     {
       const gsize tokens = MIN (step, t - first), blocks = up (tokens, REFORMER_BLOCK);
 
-      REFORMER_LAUNCH (run, "wide/product", wide.options, "product_tokens",
+      REFORMER_LAUNCH (run, WIDE_TOKENS, wide.options, "product_tokens",
                        reformer_grid_shared (run->device, rows, columns, side ? blocks : 1),
                        REFORMER_SPAN (reformer_span_add (y, first * ldy)), REFORMER_SPAN (reformer_span_add (x, first * ldx)),
                        REFORMER_SPAN (reformer_span (parts)), REFORMER_SPAN (g),
@@ -445,10 +619,10 @@ wide_sum (ReformerRun *run,
           int          n,
           gsize        t)
 {
-  const Wide wide = wide_for (run);
+  const Wide wide = wide_for (run, WIDE_TOKENS);
   const gsize vector = wide.nr / 2, strip = MAX (up (n, vector) / (2 * wide.units), 1) * vector;
 
-  REFORMER_LAUNCH (run, "wide/product", wide.options, "product_sum", reformer_grid_tiles (up (n, strip), 1, 1),
+  REFORMER_LAUNCH (run, WIDE_TOKENS, wide.options, "product_sum", reformer_grid_tiles (up (n, strip), 1, 1),
                    REFORMER_SPAN (x), REFORMER_SPAN (g), REFORMER_INT (n), REFORMER_ULONG (t), REFORMER_INT (ldx), REFORMER_INT (strip),
                    REFORMER_WORK (0, sizeof (float) * t * n));
 }

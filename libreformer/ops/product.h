@@ -1,9 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "ops/rows.h"
+#include "ops/activation.h"
+#include "ops/norm.h"
 
 G_BEGIN_DECLS
+
+/* What else a product of rows does before it stores a result, so that it takes no pass of its own:
+ *   forward    y = / += / -= activation (dropout (x w + bias))
+ *   backward   y = x w * the slope of activation (dropout (before))
+ * Row i is token i of the piece. */
+typedef struct
+{
+  ReformerActivation     activation;
+  const ReformerDropout *dropout;
+  const ReformerRows    *rows;
+  gboolean               backward;
+  ReformerSpan           before;   /* [m, n]; forward: gets x w + bias, or no tensor; backward: has it */
+} ReformerEpilogue;
 
 /* Matrix products of linear layers.
  *
@@ -26,6 +40,9 @@ typedef struct
   ReformerSpan    y;
   int             ldy;
   ReformerStore   store;
+  const ReformerEpilogue *epilogue; /* NULL: none; else ldy is n, and backward sets */
+  const ReformerNorm     *norm;     /* NULL: none; else the rows are normalised first, and those of the norm take the place of x and ldx */
+  ReformerSpan    u;                /* [m, k]: gets the normalised rows; no tensor: they are not wanted */
 } ReformerProduct;
 
 /* Weights in the layout of the wide product; NULL without a failure in the simt dialect, which takes them as they are. */

@@ -65,10 +65,24 @@
       to[l * LD + j] = l < (steps) && (j0) + j < (columns) ? from[((j0) + j) * (ulong) (ld) + (l0) + l] : 0.0f; \
     }
 
+// With -DACTIVATION=n, and activation-functions.cl before this file, product_rows has an epilogue. way PLAIN and LEAVE: y = / += / -= f (dropout (sum + bias)),
+// and LEAVE writes what f and dropout are of to `before`, [m,n]; BACK: y = sum times the slope of f (dropout (before)). Row i is token first + i of sequences of T
+// tokens each.
+#ifdef ACTIVATION
+#define PLAIN 0
+#define LEAVE 1
+#define BACK 2
+#define EPILOGUE_ARGUMENTS , SPAN (float, before), int way, ulong first, int T, uint4 key, float scale, uint sequence
+#define KEPT 0
+#else
+#define EPILOGUE_ARGUMENTS
+#define KEPT (store != SET)
+#endif
+
 // Groups: ceil (n / TILE), ceil (m / TILE).
 GROUP
 product_rows (SPAN (const float, x), SPAN (const float, w), SPAN (const float, bias), SPAN (float, y), int m, int n, int k,
-              int ldx, int ldw, int ldy, int transpose, int store, int biased)
+              int ldx, int ldw, int ldy, int transpose, int store, int biased EPILOGUE_ARGUMENTS)
 {
   BEGIN (const float, x);
   BEGIN (const float, w);
@@ -79,13 +93,19 @@ product_rows (SPAN (const float, x), SPAN (const float, w), SPAN (const float, b
   const int i0 = get_group_id (1) * TILE, j0 = get_group_id (0) * TILE;
   const float sign = store == SUBTRACT ? -1.0f : 1.0f;
   float sum[16];
+#ifdef ACTIVATION
+  BEGIN (float, before);
+  const float side = 1.0f;
+#else
+  const float side = sign;
+#endif
 
   for (int i = 0; i < 4; i++)
     for (int j = 0; j < 4; j++)
       {
         const int ii = i0 + row + i * SIDE, jj = j0 + column + j * SIDE;
 
-        sum[4 * i + j] = store != SET && ii < m && jj < n ? y[ii * (ulong) ldy + jj] : 0.0f;
+        sum[4 * i + j] = KEPT && ii < m && jj < n ? y[ii * (ulong) ldy + jj] : 0.0f;
       }
   for (int k0 = 0; k0 < k; k0 += KC)
     {
@@ -106,15 +126,41 @@ product_rows (SPAN (const float, x), SPAN (const float, w), SPAN (const float, b
           barrier (CLK_LOCAL_MEM_FENCE);
         }
       for (int i = 0; i < 16; i++)
-        sum[i] = mad (sign, c[i], sum[i]);
+        sum[i] = mad (side, c[i], sum[i]);
     }
+#ifdef ACTIVATION
+  float factors[16], given[16];
+
+  for (int i = 0; i < 16; i++)
+    {
+      const int ii = i0 + row + i / 4 * SIDE, jj = j0 + column + i % 4 * SIDE, here = ii < m && jj < n;
+      const ulong token = first + ii;
+
+      factors[i] = here && key.w != 0 ? dropout_factor (key, scale, sequence + (uint) (token / (ulong) T), token % (ulong) T * (ulong) n + jj) : 1.0f;
+      given[i] = here && way == BACK ? before[ii * (ulong) n + jj] : 0.0f;
+      if (here && biased)
+        sum[i] += bias[jj];
+      if (here && way == LEAVE)
+        before[ii * (ulong) n + jj] = sum[i];
+    }
+  for (int i = 0; i < 16; i += VW)
+    {
+      const vec v = LOAD (sum + i), d = LOAD (factors + i);
+
+      STORE_PRIVATE (sum + i, way == BACK ? v * (slope (LOAD (given + i) * d) * d) : activation (v * d));
+    }
+#endif
   for (int i = 0; i < 4; i++)
     for (int j = 0; j < 4; j++)
       {
         const int ii = i0 + row + i * SIDE, jj = j0 + column + j * SIDE;
 
         if (ii < m && jj < n)
+#ifdef ACTIVATION
+          y[ii * (ulong) ldy + jj] = store == SET ? sum[4 * i + j] : mad (sign, sum[4 * i + j], y[ii * (ulong) ldy + jj]);
+#else
           y[ii * (ulong) ldy + jj] = biased ? mad (sign, bias[jj], sum[4 * i + j]) : sum[4 * i + j];
+#endif
       }
 }
 
