@@ -25,6 +25,7 @@ typedef struct
 {
   const Case      *c;
   ReformerTensor  *x, *w, *bias, *packed;
+  ReformerTensor  *weight, *shift, *u; /* of a norm before the product, and what it makes of x */
   ReformerDropout  dropout;
 } Work;
 
@@ -45,7 +46,8 @@ work_begin (Work       *work,
 {
   ReformerRun run = REFORMER_RUN_INIT (device, NULL);
 
-  *work = (Work) { c, filled (1, c->m, c->k), filled (2, c->n, c->k), filled (3, 1, c->n), NULL, { c->p, 77, 5, 3 } };
+  *work = (Work) { c, filled (1, c->m, c->k), filled (2, c->n, c->k), filled (3, 1, c->n), NULL, filled (6, 1, c->k), filled (7, 1, c->k), filled (1, c->m, c->k),
+                    { c->p, 77, 5, 3 } };
   if (c->packed)
     work->packed = reformer_product_pack (&run, reformer_span (work->w), c->n, c->k, c->transpose ? c->k : c->n, c->transpose);
   assert_run (&run);
@@ -57,6 +59,9 @@ work_end (Work *work)
   g_object_unref (work->x);
   g_object_unref (work->w);
   g_object_unref (work->bias);
+  g_object_unref (work->weight);
+  g_object_unref (work->shift);
+  g_object_unref (work->u);
   g_clear_object (&work->packed);
 }
 
@@ -90,24 +95,37 @@ check_same (const char     *what,
 static void
 check_forward (const Work    *work,
                ReformerStore  store,
-               gboolean       leave)
+               gboolean       leave,
+               gboolean       normalise)
 {
   const Case *c = work->c;
   const ReformerRows rows = { c->first, c->m, c->T };
   g_autoptr (ReformerTensor) plain = filled (9, c->m, c->n), before = filled (8, c->m, c->n), got = filled (4, c->m, c->n), wanted = filled (4, c->m, c->n);
   ReformerEpilogue epilogue = { c->activation, &work->dropout, &rows, FALSE, leave ? reformer_span (before) : REFORMER_NOTHING };
+  const ReformerNorm norm = { .x1 = reformer_span (work->x), .x2 = REFORMER_NOTHING, .ldx = c->k, .width = c->k, .weight = reformer_span (work->weight),
+                              .bias = reformer_span (work->shift), .eps = 1e-3f };
   ReformerProduct product = product_of (work, reformer_span (plain), REFORMER_STORE_SET);
   ReformerRun run = REFORMER_RUN_INIT (device, NULL);
 
   product.bias = reformer_span (work->bias);
+  if (normalise)
+    {
+      reformer_norm_forward (&run, &norm, c->m, reformer_span (work->u), c->k);
+      product.x = reformer_span (work->u);
+    }
   reformer_product_rows (&run, &product);
   reformer_activation_store (&run, c->activation, reformer_span (plain), reformer_span (wanted), c->n, &rows, &work->dropout, store);
   product.y = reformer_span (got);
   product.store = store;
   product.epilogue = &epilogue;
+  if (normalise)
+    {
+      product.x = REFORMER_NOTHING;
+      product.norm = &norm;
+    }
   reformer_product_rows (&run, &product);
   assert_run (&run);
-  check_same ("forward", c, got, wanted);
+  check_same (normalise ? "forward behind a norm" : "forward", c, got, wanted);
   if (leave)
     check_same ("before", c, before, plain);
 }
@@ -138,7 +156,9 @@ check (const Case *c)
 
   work_begin (&work, c);
   for (int store = REFORMER_STORE_SET; store <= REFORMER_STORE_SUBTRACT; store++)
-    check_forward (&work, store, store != REFORMER_STORE_ADD);
+    check_forward (&work, store, store != REFORMER_STORE_ADD, FALSE);
+  check_forward (&work, REFORMER_STORE_SET, FALSE, TRUE);
+  check_forward (&work, REFORMER_STORE_SUBTRACT, TRUE, TRUE);
   check_backward (&work);
   work_end (&work);
 }
