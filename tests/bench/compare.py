@@ -26,6 +26,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 PACKAGES = ["torch==2.13.0", "transformers==5.23.0", "reformer-pytorch==1.4.4", "safetensors", "sentencepiece==0.2.3", "numpy", "matplotlib", "scikit-learn"]
 PEERS = ["transformers", "reformer-pytorch", "pytorch"]
 SECTIONS = ["peers", "crossover", "layer", "flat", "cores"]
+PLOTTED = ["peers", "crossover", "flat"]
 MODES = ["forward", "step"]
 
 # The longest sequence that a library is asked for: beyond, it is too slow or too large. In --quick the second number.
@@ -63,7 +64,8 @@ def measure(options, section, entries):
                 points[entry].update(workers[entry].about, threads=entry[2])
             except Lost as error:
                 lose(entry, error)
-        for turn in range(options.repeats + 1):
+        repeats = options.repeats or options.turns.get(section, options.turns["others"])
+        for turn in range(repeats + 1):
             took = time.monotonic()
             for entry in list(workers)[::-1 if turn % 2 else 1]:
                 time.sleep(PAUSE)
@@ -81,7 +83,7 @@ def measure(options, section, entries):
                 for point in points.values():
                     point["seconds"] = []
             done = max((len(point["seconds"]) for point in points.values()), default=0)
-            if done >= options.repeats or (done >= options.least and time.monotonic() - begin > options.seconds):
+            if done >= repeats or (done >= min(repeats, options.least) and time.monotonic() - begin > options.seconds):
                 break
         for entry in list(workers):
             try:
@@ -186,7 +188,7 @@ def parse():
     parser.add_argument("--sections", type=lambda text: choose(text, SECTIONS, "section"), default=SECTIONS, help="of " + ", ".join(SECTIONS))
     parser.add_argument("--modes", type=lambda text: choose(text, MODES, "mode"), default=MODES, help="of " + ", ".join(MODES))
     parser.add_argument("--peers", type=lambda text: choose(text, PEERS, "library"), default=PEERS, help="of " + ", ".join(PEERS))
-    parser.add_argument("--repeats", type=int, help="turns of every point (default: 5; 3 where they take long)")
+    parser.add_argument("--repeats", type=int, help="turns of every point (default: 5, one core against several 9; 3 where they take long)")
     parser.add_argument("--threads", type=int, default=min(2, len(os.sched_getaffinity(0))), help="cores for each (default: 2)")
     parser.add_argument("--million", action="store_true", help="also 1,048,576 tokens, ours alone: half an hour more")
     parser.add_argument("--check", action="store_true", help="exit status 1 where a mark is missed")
@@ -202,8 +204,10 @@ def parse():
     options.long = 10 if options.quick else 40
     options.seconds = 10 if options.quick else 150
     options.least = 2 if options.quick else 3
-    options.repeats = options.repeats or (2 if options.quick else 5)
-    options.least = min(options.least, options.repeats)
+    # one core against several is wanted within a few per cent, and a turn is short
+    options.turns = {"others": 2} if options.quick else {"others": 5, "cores": 9}
+    if options.plot and not options.again and not set(options.sections) & set(PLOTTED):
+        parser.error("--plot draws the sections %s; --sections has none of them" % ", ".join(PLOTTED))
     options.json = options.json or os.path.join(options.build, "compare.json")
     return options
 

@@ -22,18 +22,21 @@ LINES = {
                       ("reformer-pytorch step", "reformer-pytorch", "#26a269", "-"), ("pytorch step", "PyTorch's full attention", "#77767b", "-")],
 }
 
+SECTIONS = ["crossover", "flat", "peers"]  # of two with the same point the later one counts: what was measured beside the others
+
 
 def draw(run, path):
     plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "reformer", "font.size": 9, "font.family": "sans-serif"})
-    measured = {point["what"] for point in run["points"] if point["seconds"]}
+    measured = {point["what"] for point in run["points"] if point["seconds"] and point["section"] in SECTIONS}
     shown = {title: lines for title, lines in LINES.items() if any(line[0] in measured for line in lines)}
+    if not shown:
+        sys.exit("plot: nothing to draw; wanted points of the sections %s" % ", ".join(SECTIONS))
     figure, panels = plt.subplots(1, len(shown), figsize=(5 * len(shown), 4.2), layout="constrained", squeeze=False)
     for panel, (title, lines) in zip(panels[0], shown.items()):
         lengths, speeds = set(), []
         for what, name, color, style in lines:
             found = {}
-            # sections in this order, so that what was measured beside the others counts
-            for section in ("crossover", "flat", "peers"):
+            for section in SECTIONS:
                 found.update((point["length"], point["length"] / statistics.median(point["seconds"])) for point in run["points"]
                              if point["what"] == what and point["section"] == section and point["seconds"])
             if found:
