@@ -2,6 +2,7 @@
 #include "generation/session-private.h"
 
 #include "layers/attention-private.h"
+#include "layers/cached-piece.h"
 #include "layers/lsh-piece.h"
 #include "models/model-globals.h"
 #include "ops/elementwise.h"
@@ -59,8 +60,8 @@ reformer_session_branch_free (ReformerSessionBranch *self)
   g_object_unref (self->layer);
   g_clear_object (&self->kept);
   g_clear_object (&self->next);
-  g_clear_object (&self->buckets);
-  g_clear_object (&self->next_buckets);
+  g_clear_object (&self->derived);
+  g_clear_object (&self->next_derived);
   g_free (self);
 }
 
@@ -73,14 +74,14 @@ reformer_session_branch_commit (ReformerSessionBranch *self)
       g_clear_object (&self->next);
       self->first = self->next_first;
       self->capacity = self->next_capacity;
-      g_clear_object (&self->buckets);
-      self->hashed = 0;
+      g_clear_object (&self->derived);
+      self->n_derived = 0;
     }
-  if (self->next_buckets != NULL)
+  if (self->next_derived != NULL)
     {
-      g_set_object (&self->buckets, self->next_buckets);
-      g_clear_object (&self->next_buckets);
-      self->hashed = self->next_hashed;
+      g_set_object (&self->derived, self->next_derived);
+      g_clear_object (&self->next_derived);
+      self->n_derived = self->next_n_derived;
     }
 }
 
@@ -169,20 +170,21 @@ copy_rows (const ReformerSessionPiece *piece,
                        reformer_at (to, (gsize) ((b * to_length + from - to_first) * H)), (gsize) ((end - from) * H));
 }
 
-/* Writes down the piece's rows that tokens after it may look at. */
+/* Writes down the piece's rows, and keeps what tokens from `token` on look at: those after the piece, or its own ones as well. */
 static void
 keep (ReformerSessionBranch      *self,
       const ReformerSessionPiece *piece,
-      ReformerTensor             *x)
+      ReformerTensor             *x,
+      gint64                      token)
 {
   ReformerRun *run = reformer_tape_get_run (piece->tape);
-  const gint64 first = look_back (self, piece->end), most = reformer_config_get_max_length (piece->model->config);
+  const gint64 first = look_back (self, token), most = reformer_config_get_max_length (piece->model->config);
   const gint64 from = MAX (first, piece->start);
   const char *part;
   gint64 capacity;
 
   g_clear_object (&self->next); /* of a piece that failed */
-  g_clear_object (&self->next_buckets);
+  g_clear_object (&self->next_derived);
   if (first == piece->end)
     return;
   if (self->kept != NULL && first < piece->start && piece->end - self->first <= self->capacity)
@@ -277,7 +279,17 @@ run_window (ReformerSessionBranch      *self,
                     REFORMER_STORE_ADD);
 }
 
-/* An LSH layer on the piece alone, from what is kept; FALSE where the whole text is less work. Buckets are hashed anew for a larger array, which is seldom. */
+/* Readies what is derived of the inputs that are kept, which is made anew for a larger array; that is seldom. Returns the number of tokens that have theirs. */
+static gint64
+take_derived (ReformerSessionBranch *self)
+{
+  if (self->next != NULL || self->derived == NULL)
+    return 0;
+  self->next_derived = g_object_ref (self->derived);
+  return self->n_derived;
+}
+
+/* An LSH layer on the piece alone, from what is kept; FALSE where the whole text is less work. */
 static gboolean
 run_lsh (ReformerSessionBranch      *self,
          const ReformerSessionPiece *piece,
@@ -295,18 +307,44 @@ run_lsh (ReformerSessionBranch      *self,
     return FALSE;
   lsh.inputs = self->next != NULL ? self->next : self->kept;
   lsh.capacity = self->next != NULL ? self->next_capacity : self->capacity;
-  if (self->next == NULL && self->buckets != NULL)
-    {
-      self->next_buckets = g_object_ref (self->buckets);
-      lsh.hashed = self->hashed;
-    }
-  else
-    self->next_buckets = reformer_lsh_piece_new_buckets (layer, &lsh, piece->tape);
-  lsh.buckets = self->next_buckets;
-  self->next_hashed = piece->end;
+  lsh.hashed = take_derived (self);
+  if (self->next_derived == NULL)
+    self->next_derived = reformer_lsh_piece_new_buckets (layer, &lsh, piece->tape);
+  lsh.buckets = self->next_derived;
+  self->next_n_derived = piece->end;
   if (reformer_run_ok (reformer_tape_get_run (piece->tape)))
     reformer_lsh_piece_accumulate (layer, &lsh, x, target, piece->tape);
   return TRUE;
+}
+
+/* Whether the piece needs but the keys and values of the tokens before it. */
+static gboolean
+is_cached (ReformerSessionBranch      *self,
+           const ReformerSessionPiece *piece,
+           Reach                       reach)
+{
+  if (reach != BAND && reach != WINDOW && G_OBJECT_TYPE (self->layer) != REFORMER_TYPE_FULL_ATTENTION)
+    return FALSE;
+  return reformer_cached_piece_pays (REFORMER_ATTENTION (self->layer), piece->B, piece->n, piece->end - look_back (self, piece->start));
+}
+
+static void
+run_cached (ReformerSessionBranch      *self,
+            const ReformerSessionPiece *piece,
+            ReformerTensor             *x,
+            ReformerTensor             *target)
+{
+  const gboolean anew = self->next != NULL;
+  ReformerCachedPiece cached = { .B = piece->B, .n = piece->n, .T = piece->end - (anew ? self->next_first : self->first), .inputs = anew ? self->next : self->kept,
+                                 .capacity = anew ? self->next_capacity : self->capacity };
+
+  cached.cached = take_derived (self);
+  if (self->next_derived == NULL)
+    self->next_derived = reformer_cached_piece_new_cache (REFORMER_ATTENTION (self->layer), &cached, piece->tape);
+  cached.cache = self->next_derived;
+  self->next_n_derived = cached.T;
+  if (reformer_run_ok (reformer_tape_get_run (piece->tape)))
+    reformer_cached_piece_accumulate (REFORMER_ATTENTION (self->layer), &cached, x, target, piece->tape);
 }
 
 void
@@ -318,11 +356,17 @@ reformer_session_branch_run (ReformerSessionBranch      *self,
   const guint64 start = reformer_tape_get_start (piece->tape);
   const Reach reach = reach_of (self);
   const gint64 from = look_back (self, piece->start);
+  const gboolean cached = is_cached (self, piece, reach);
   gint64 padded = piece->end - from;
 
-  keep (self, piece, x);
+  keep (self, piece, x, cached ? piece->start : piece->end);
   if (!reformer_run_ok (reformer_tape_get_run (piece->tape)))
     return;
+  if (cached)
+    {
+      run_cached (self, piece, x, target);
+      return;
+    }
   if (reach == WHOLE || (reach == WINDOW && from == 0))
     padded = padded_length (self, piece->model, piece->end);
   else if (reach == WINDOW)

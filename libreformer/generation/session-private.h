@@ -17,10 +17,10 @@ typedef struct
   gint64          first, capacity;
   ReformerTensor *next;     /* takes the place of kept with the piece */
   gint64          next_first, next_capacity;
-  ReformerTensor *buckets;  /* of an LSH layer, for the capacity of kept; NULL: none */
-  gint64          hashed;   /* tokens that have theirs */
-  ReformerTensor *next_buckets;
-  gint64          next_hashed;
+  ReformerTensor *derived;  /* what the layer makes of kept, for its capacity: buckets of an LSH layer, keys and values of others; NULL: none */
+  gint64          n_derived; /* tokens from `first` on that have theirs */
+  ReformerTensor *next_derived;
+  gint64          next_n_derived;
 } ReformerSessionBranch;
 
 /* A piece on its way through the branches. */

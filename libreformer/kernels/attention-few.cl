@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-// LSH attention of few queries: the last n of T tokens, each with the keys of its windows gathered for it. Written once: a token's work is small, and spread over its keys.
+// Attention of few queries: the last n of T tokens, each with a list of keys. Written once: a token's work is small, and spread over its keys.
 //
-//   order    int [heads][rounds][rows][T]       tokens, ascending by bucket
-//   places   int [heads][rounds][rows][n]       where the last n tokens stand in an order
-//   keys     int [heads][rows][n][count]        tokens in the windows of all rounds, -1 where there is none to be seen; count = rounds * window
-//   sources  int [heads][rows][n][count]        rows of the array of inputs that they come from, [rows][capacity]
-//   k, v     float [heads][rows][n][count][d]   of the gathered tokens; keys are not normalised yet
+//   keys     int [heads][rows][n][count]        tokens that a query looks at, -1 where there is none to be seen
+//   k, v     float [rows][capacity][heads][d]   of all tokens; or, with a capacity of 0, [heads][rows][n][count][d], gathered for the lists of LSH attention
+//                                               (then keys are not normalised yet)
 //   q, out   float [rows][n][heads d]
 //   weights  float [heads][rows][n][count]      scores, then weights
 //
-// Indices: i query, w key in the windows, row of the batch; slot = head * rows + row.
+// and to find the keys of LSH attention
+//
+//   order    int [heads][rounds][rows][T]       tokens, ascending by bucket
+//   places   int [heads][rounds][rows][n]       where the last n tokens stand in an order
+//   sources  int [heads][rows][n][count]        rows of the array of inputs that keys come from, [rows][capacity]; count = rounds * window
+//
+// Indices: i query, w key in the list, row of the batch; slot = head * rows + row.
 
 #define SELF -1e5f // the score of a token's own key (spec 3.4.5)
 #define LEAST -87.0f // exp () of less is 0
@@ -58,10 +62,22 @@ few_keys (SPAN (const int, order), SPAN (const int, places), SPAN (int, keys), S
   sources[to] = row * capacity + max (token, 0);
 }
 
-// Work-item: a key. The key is k / sqrt (mean (k^2) + 1e-6) / sqrt (d) (spec 3.4.1).
+// Work-item: a key of causal attention in natural order: w = count - 1 is the query's own token, and the ones before it are `step` apart.
+__kernel void
+few_near (SPAN (int, keys), int T, int n, int count, int step, int chunk, int before)
+{
+  BEGIN (int, keys);
+  const int w = get_global_id (0), i = get_global_id (1), own = T - n + i, first = own / chunk - before;
+  const long token = own - (long) (count - 1 - w) * step;
+
+  if (w < count)
+    keys[(get_global_id (2) * n + i) * (size_t) count + w] = token >= (first > 0 ? first * chunk : 0) ? (int) token : -1;
+}
+
+// Work-item: a key. A gathered one is k / sqrt (mean (k^2) + 1e-6) / sqrt (d) (spec 3.4.1), the others k / sqrt (d).
 __kernel void
 few_scores (SPAN (const float, q), SPAN (const float, k), SPAN (const int, keys), SPAN (float, weights), int heads, int rows, int T, int n, int count,
-            int d)
+            int capacity, int d)
 {
   BEGIN (const float, q);
   BEGIN (const float, k);
@@ -72,8 +88,14 @@ few_scores (SPAN (const float, q), SPAN (const float, k), SPAN (const int, keys)
 
   if (w >= count)
     return;
+  if (keys[at] < 0)
+    {
+      weights[at] = -FLT_MAX;
+      return;
+    }
 
-  __global const float *a = q + (((size_t) row * n + i) * heads + head) * d, *b = k + at * d;
+  __global const float *a = q + (((size_t) row * n + i) * heads + head) * d;
+  __global const float *b = k + (capacity > 0 ? ((size_t) row * capacity + keys[at]) * heads + head : at) * d;
   vec dots = 0.0f, squares = 0.0f;
   float dot = 0.0f, square = 0.0f;
   int c = 0;
@@ -90,10 +112,12 @@ few_scores (SPAN (const float, q), SPAN (const float, k), SPAN (const int, keys)
       dot = fma (a[c], b[c], dot);
       square = fma (b[c], b[c], square);
     }
-  dot += vec_sum (dots);
+  dot = (dot + vec_sum (dots)) / sqrt ((float) d);
   square += vec_sum (squares);
-  dot /= sqrt (square / d + 1e-6f) * sqrt ((float) d);
-  weights[at] = keys[at] < 0 ? -FLT_MAX : keys[at] == T - n + i ? SELF : dot;
+  if (capacity > 0)
+    weights[at] = dot;
+  else
+    weights[at] = keys[at] == T - n + i ? SELF : dot / sqrt (square / d + 1e-6f);
 }
 
 // Work-item: a query's softmax. There is always a key, itself.
@@ -120,35 +144,41 @@ few_weights (SPAN (float, weights), int n, int count)
     weights[w] /= sum;
 }
 
-// Work-item: VW columns of a query's output.
+// Work-item: VW columns of a query's output. Where there is no key the weight is 0.
 __kernel void
-few_mix (SPAN (const float, weights), SPAN (const float, v), SPAN (float, out), int heads, int rows, int n, int count, int d)
+few_mix (SPAN (const float, weights), SPAN (const float, v), SPAN (const int, keys), SPAN (float, out), int heads, int rows, int n, int count,
+         int capacity, int d)
 {
   BEGIN (const float, weights);
   BEGIN (const float, v);
+  BEGIN (const int, keys);
   BEGIN (float, out);
   const int c0 = get_global_id (0) * VW, i = get_global_id (1), slot = get_global_id (2), head = slot / rows, row = slot - head * rows;
+  const size_t list = ((size_t) slot * n + i) * count;
+  const int columns = min (VW, d - c0);
+  float sums[VW];
+  vec sum = 0.0f;
 
   if (c0 >= d)
     return;
-  weights += ((size_t) slot * n + i) * count;
-  v += ((size_t) slot * n + i) * count * d;
-  out += (((size_t) row * n + i) * heads + head) * d;
-  if (c0 + VW <= d)
+  v += (capacity > 0 ? (size_t) row * capacity * heads + head : list) * d + c0;
+  out += (((size_t) row * n + i) * heads + head) * d + c0;
+  for (int c = 0; c < VW; c++)
+    sums[c] = 0.0f;
+  for (int w = 0; w < count; w++)
     {
-      vec sum = 0.0f;
+      __global const float *x = v + (capacity > 0 ? (size_t) max (keys[list + w], 0) * heads : w) * d;
+      const float weight = weights[list + w];
 
-      for (int w = 0; w < count; w++)
-        sum = fma ((vec) (weights[w]), LOAD (v + (size_t) w * d + c0), sum);
-      STORE_GLOBAL (out + c0, sum);
+      if (columns == VW)
+        sum = fma ((vec) (weight), LOAD (x), sum);
+      else
+        for (int c = 0; c < columns; c++)
+          sums[c] = fma (weight, x[c], sums[c]);
     }
+  if (columns == VW)
+    STORE_GLOBAL (out, sum);
   else
-    for (int c = c0; c < d; c++)
-      {
-        float sum = 0.0f;
-
-        for (int w = 0; w < count; w++)
-          sum = fma (weights[w], v[(size_t) w * d + c], sum);
-        out[c] = sum;
-      }
+    for (int c = 0; c < columns; c++)
+      out[c] = sums[c];
 }

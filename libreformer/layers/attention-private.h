@@ -78,4 +78,22 @@ reformer_attention_get_kind (ReformerAttention *self)
 /* attention-branch.c */
 extern const ReformerBranch reformer_attention_branch;
 
+/* attention-rows.c */
+/* y[i] [count, heads d] = projection projections[i], for `heads` heads from the first one on, of inputs [count, H], behind the norm where the layer begins with one. */
+void reformer_attention_project (ReformerAttention  *self,
+                                 const int          *projections,
+                                 int                 n,
+                                 int                 first,
+                                 int                 heads,
+                                 ReformerSpan        inputs,
+                                 const ReformerSpan *y,
+                                 gsize               count,
+                                 ReformerTape       *tape);
+/* target [count, H] += the output projection of out [count, A d] */
+void reformer_attention_output  (ReformerAttention  *self,
+                                 ReformerSpan        out,
+                                 ReformerSpan        target,
+                                 gsize               count,
+                                 ReformerTape       *tape);
+
 G_END_DECLS

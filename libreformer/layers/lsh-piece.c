@@ -10,25 +10,28 @@
 /* What is gathered may take this much; a piece that needs more is run with everything before it. */
 #define GATHERED_BYTES (48 << 20)
 
+/* Of an LSH layer's projections: queries are the keys. */
+static const int queries[] = { 0 }, keys_and_values[] = { 0, 2 };
+
 typedef struct
 {
   ReformerAttention      *layer;
   const ReformerLshPiece *piece;
   ReformerFew             few;
+  ReformerFewWindows      windows;
   ReformerTape           *tape;
   ReformerRun            *run;
   int                     H, D;
 } Work;
 
-static ReformerFew
-few_of (ReformerLshAttention   *self,
-        const ReformerLshPiece *piece)
+static ReformerFewWindows
+windows_of (ReformerLshAttention   *self,
+            const ReformerLshPiece *piece)
 {
   const ReformerAttention *layer = REFORMER_ATTENTION (self);
 
-  return (ReformerFew) { .rows = piece->B, .T = (int) piece->T, .n = piece->n, .heads = layer->heads, .head_size = layer->head_size,
-                         .rounds = reformer_lsh_attention_get_rounds (self), .chunk = layer->chunk, .before = layer->before, .after = layer->after,
-                         .padded = (int) piece->padded, .causal = layer->causal };
+  return (ReformerFewWindows) { .rounds = reformer_lsh_attention_get_rounds (self), .chunk = layer->chunk, .before = layer->before, .after = layer->after,
+                                .padded = (int) piece->padded, .causal = layer->causal };
 }
 
 gboolean
@@ -36,8 +39,8 @@ reformer_lsh_piece_pays (ReformerLshAttention   *self,
                          const ReformerLshPiece *piece)
 {
   const ReformerAttention *layer = REFORMER_ATTENTION (self);
-  const ReformerFew few = few_of (self, piece);
-  const gint64 gathered = (gint64) piece->n * reformer_few_count (&few);
+  const ReformerFewWindows windows = windows_of (self, piece);
+  const gint64 gathered = (gint64) piece->n * reformer_few_count (&windows);
 
   if (layer->exact || layer->has_bias || !layer->norm_first || reformer_layer_get_ablated (REFORMER_LAYER (self)))
     return FALSE;
@@ -59,35 +62,6 @@ reformer_lsh_piece_new_buckets (ReformerLshAttention   *self,
   return buckets;
 }
 
-/* The rows of a projection that belong to `heads` heads from the first one on. */
-static ReformerMatrix
-rows_of (const Work *work,
-         int         projection,
-         int         first)
-{
-  return (ReformerMatrix) { work->layer->projections[projection], (gsize) first * work->few.head_size * work->H, work->H };
-}
-
-/* u = norm (inputs), y = u W^T for `heads` heads from the first one on. */
-static void
-project_norm (Work           *work,
-              ReformerTensor *inputs,
-              gsize           at,
-              int             projection,
-              int             first,
-              int             heads,
-              ReformerSpan    u,
-              ReformerSpan    y,
-              gsize           count)
-{
-  const ReformerNorm norm = { .x1 = reformer_at (inputs, at), .x2 = REFORMER_NOTHING, .ldx = work->H, .width = work->H,
-                              .weight = reformer_parameter_value (work->layer->norm_weight, work->run, 0),
-                              .bias = reformer_parameter_value (work->layer->norm_bias, work->run, 0), .eps = (float) work->layer->eps };
-  const int width = heads * work->few.head_size;
-
-  reformer_tape_forward_norm (work->tape, rows_of (work, projection, first), NULL, &norm, u, y, width, count, width, work->H, NULL);
-}
-
 /* The buckets of the tokens that have none yet. */
 static void
 hash_missing (Work *work)
@@ -95,7 +69,7 @@ hash_missing (Work *work)
   const ReformerLshPiece *piece = work->piece;
   const gsize most = reformer_tape_get_piece (work->tape, MAX (work->H, work->D)), missing = (gsize) (piece->T - piece->hashed);
   const gsize length = MIN (most, missing);
-  ReformerHash hash = reformer_lsh_attention_hash (REFORMER_LSH_ATTENTION (work->layer), work->run, 0, work->few.rounds);
+  ReformerHash hash = reformer_lsh_attention_hash (REFORMER_LSH_ATTENTION (work->layer), work->run, 0, work->windows.rounds);
   g_autoptr (ReformerTensor) q = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) length, (gint64) work->D);
 
   hash.rows = 1;
@@ -107,7 +81,8 @@ hash_missing (Work *work)
       {
         const gsize place = (gsize) b * (gsize) piece->capacity + t, count = MIN (length, (gsize) piece->T - t);
 
-        project_norm (work, piece->inputs, place * (gsize) work->H, 0, 0, work->few.heads, REFORMER_NOTHING, reformer_span (q), count);
+        reformer_attention_project (work->layer, queries, 1, 0, work->few.heads, reformer_at (piece->inputs, place * (gsize) work->H),
+                                    (ReformerSpan[]) { reformer_span (q) }, count, work->tape);
         hash.T = (int) count;
         reformer_hash (work->run, &hash, reformer_at (piece->buckets, place));
       }
@@ -120,11 +95,10 @@ gather (Work           *work,
         ReformerTensor *k,
         ReformerTensor *v)
 {
-  const gsize count = (gsize) work->few.rows * work->few.n * reformer_few_count (&work->few), d = work->few.head_size;
+  const gsize count = (gsize) work->few.rows * work->few.n * work->few.count, d = work->few.head_size;
   const ReformerRows rows = { 0, count, count };
   const ReformerDropout nothing = REFORMER_NO_DROPOUT;
   g_autoptr (ReformerTensor) x = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) count, (gint64) work->H);
-  g_autoptr (ReformerTensor) u = reformer_run_new (work->run, REFORMER_DTYPE_FLOAT32, 2, (gint64) count, (gint64) work->H);
 
   for (int head = 0; head < work->few.heads && reformer_run_ok (work->run); head++)
     {
@@ -132,9 +106,8 @@ gather (Work           *work,
 
       reformer_embedding_forward (work->run, reformer_at (sources, place), reformer_span (work->piece->inputs), reformer_span (x), work->H, &rows, &nothing,
                                   REFORMER_STORE_SET);
-      project_norm (work, x, 0, 0, head, 1, reformer_span (u), reformer_at (k, place * d), count);
-      reformer_tape_forward (work->tape, rows_of (work, 2, head), NULL, reformer_span (u), work->H, reformer_at (v, place * d), (int) d, count, (int) d, work->H,
-                             REFORMER_STORE_SET, NULL);
+      reformer_attention_project (work->layer, keys_and_values, 2, head, 1, reformer_span (x), (ReformerSpan[]) { reformer_at (k, place * d), reformer_at (v, place * d) },
+                                  count, work->tape);
     }
 }
 
@@ -146,11 +119,10 @@ reformer_lsh_piece_accumulate (ReformerLshAttention   *self,
                                ReformerTape           *tape)
 {
   ReformerAttention *layer = REFORMER_ATTENTION (self);
-  Work work = { .layer = layer, .piece = piece, .few = few_of (self, piece), .tape = tape, .run = reformer_tape_get_run (tape), .H = layer->hidden_size,
+  Work work = { .layer = layer, .piece = piece, .windows = windows_of (self, piece), .tape = tape, .run = reformer_tape_get_run (tape), .H = layer->hidden_size,
                 .D = layer->heads * layer->head_size };
   ReformerRun *run = work.run;
-  const gint64 A = layer->heads, rows = piece->B, n = piece->n, count = reformer_few_count (&work.few), d = layer->head_size;
-  const gsize queries = (gsize) (rows * n);
+  const gint64 A = layer->heads, rows = piece->B, n = piece->n, count = reformer_few_count (&work.windows), d = layer->head_size;
   const char *part = reformer_run_part (run, "attention");
   g_autoptr (ReformerTensor) order = NULL;
   g_autoptr (ReformerTensor) keys = NULL;
@@ -160,30 +132,30 @@ reformer_lsh_piece_accumulate (ReformerLshAttention   *self,
   g_autoptr (ReformerTensor) v = NULL;
   g_autoptr (ReformerTensor) out = NULL;
 
+  work.few = (ReformerFew) { .rows = piece->B, .T = (int) piece->T, .n = piece->n, .heads = layer->heads, .head_size = layer->head_size, .count = (int) count };
   hash_missing (&work);
-  order = reformer_run_new (run, REFORMER_DTYPE_INT32, 4, A, (gint64) work.few.rounds, rows, piece->T);
+  order = reformer_run_new (run, REFORMER_DTYPE_INT32, 4, A, (gint64) work.windows.rounds, rows, piece->T);
   if (reformer_run_ok (run))
-    reformer_sort_buckets (run, reformer_span (piece->buckets), (gsize) piece->capacity, (gsize) (A * work.few.rounds * rows), (int) piece->T,
+    reformer_sort_buckets (run, reformer_span (piece->buckets), (gsize) piece->capacity, (gsize) (A * work.windows.rounds * rows), (int) piece->T,
                            reformer_lsh_attention_count_buckets (self), reformer_span (order));
   keys = reformer_run_new (run, REFORMER_DTYPE_INT32, 4, A, rows, n, count);
   sources = reformer_run_new (run, REFORMER_DTYPE_INT32, 4, A, rows, n, count);
   if (reformer_run_ok (run))
-    reformer_few_find (run, &work.few, reformer_span (order), (int) piece->capacity, reformer_span (keys), reformer_span (sources));
+    reformer_few_find (run, &work.few, &work.windows, reformer_span (order), (int) piece->capacity, reformer_span (keys), reformer_span (sources));
   g_clear_object (&order);
   q = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, rows * n, (gint64) work.D);
   k = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 5, A, rows, n, count, d);
   v = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 5, A, rows, n, count, d);
   if (reformer_run_ok (run))
     {
-      project_norm (&work, x, 0, 0, 0, layer->heads, REFORMER_NOTHING, reformer_span (q), queries);
+      reformer_attention_project (layer, queries, 1, 0, layer->heads, reformer_span (x), (ReformerSpan[]) { reformer_span (q) }, (gsize) (rows * n), tape);
       gather (&work, sources, k, v);
     }
   out = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, rows * n, (gint64) work.D);
   if (reformer_run_ok (run))
     {
       reformer_few_attention (run, &work.few, reformer_span (q), reformer_span (k), reformer_span (v), reformer_span (keys), reformer_span (out));
-      reformer_tape_forward (tape, (ReformerMatrix) { layer->output, 0, work.D }, NULL, reformer_span (out), work.D, reformer_span (target), work.H, queries, work.H,
-                             work.D, REFORMER_STORE_ADD, NULL);
+      reformer_attention_output (layer, reformer_span (out), reformer_span (target), (gsize) (rows * n), tape);
     }
   reformer_run_part (run, part);
 }
