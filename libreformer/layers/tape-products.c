@@ -81,7 +81,7 @@ multiply (ReformerTape   *self,
   ReformerRun *run = reformer_tape_get_run (self);
   const ReformerProduct product = {
     .m = (int) m, .n = n, .k = k, .x = x, .ldx = ldx, .w = reformer_parameter_value (w.parameter, run, w.element), .ldw = w.ldw,
-    .transpose = transpose, .packed = reformer_tape_packed (self, w.parameter, w.element, n, k, w.ldw, transpose), .bias = bias,
+    .transpose = transpose, .packed = m > REFORMER_FEW_ROWS ? reformer_tape_packed (self, w.parameter, w.element, n, k, w.ldw, transpose) : NULL, .bias = bias,
     .y = y, .ldy = ldy, .store = store, .epilogue = epilogue, .norm = norm, .u = u,
   };
 

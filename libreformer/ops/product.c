@@ -12,7 +12,6 @@
 #define WIDE_NORM "norm-rows+wide/product-tiles+wide/product-rows+wide/product-norm"
 #define WIDE_TOKENS "wide/product-tiles+wide/product-tokens"
 #define FUNCTIONS "activation-functions+"
-#define FEW_ROWS 4
 #define KC 256
 #define TC 128
 #define NORM_ROWS 96
@@ -216,28 +215,13 @@ wide_rows (ReformerRun           *run,
       g_snprintf (options, sizeof options, "%s -DNORM_ROWS=%" G_GSIZE_FORMAT, wide.options, norm_rows (run, &wide));
       ending = ending_of (p, WIDE_NORM, options);
     }
-  if (packed == NULL)
+  if (m <= REFORMER_FEW_ROWS)
     {
-      if (m <= FEW_ROWS && p->norm == NULL)
-        {
-          wide_rows_few (run, &wide, p, &ending);
-          return;
-        }
-      packed = own = reformer_product_pack (run, p->w, p->n, p->k, p->ldw, p->transpose);
-    }
-  if (m == 1)
-    {
-      if (p->norm == NULL)
-        WIDE_LAUNCH (run, p, &ending, NULL, "product_row", reformer_grid_tiles (up (panels, 4), 1, 1),
-                     REFORMER_SPAN (p->x), REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
-                     REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
-      else
-        WIDE_LAUNCH (run, p, &ending, NULL, "product_row_norm", reformer_grid_tiles (up (panels, 4), 1, 1),
-                     NORM_SPANS (p->norm), REFORMER_SPAN (p->u), REFORMER_INT (p->u.tensor != NULL),
-                     REFORMER_SPAN (reformer_span (packed)), REFORMER_SPAN (p->bias), REFORMER_SPAN (p->y),
-                     REFORMER_INT (p->n), REFORMER_INT (p->k), REFORMER_INT (p->store), REFORMER_INT (p->bias.tensor != NULL));
+      wide_rows_few (run, &wide, p, &ending);
       return;
     }
+  if (packed == NULL)
+    packed = own = reformer_product_pack (run, p->w, p->n, p->k, p->ldw, p->transpose);
   if (p->epilogue != NULL && p->store != REFORMER_STORE_SET && p->k > KC)
     sums = reformer_run_new (run, REFORMER_DTYPE_FLOAT32, 2, (gint64) m, (gint64) p->n);
   /* Panels of one share stay in the second-level cache. There are shares enough, and a multiple of the units, for all units to end at about the same time.
@@ -451,14 +435,14 @@ rows_of_norm (ReformerRun           *run,
   reformer_product_rows (run, &product);
 }
 
-/* Whether the product itself normalises its rows. Not where others want them too, unless it is one row: they are written then in any case, and a product that reads
+/* Whether the product itself normalises its rows. Not where they are few, and not where others want them too: they are written then in any case, and a product that reads
  * what was just written is faster than one that writes it. Not in the simt dialect: each of the many groups of a row of tiles would normalise it again, and CLBlast takes what lies in
  * memory. */
 static gboolean
 normalises (ReformerRun           *run,
             const ReformerProduct *p)
 {
-  return reformer_device_is_wide (run->device) && (p->u.tensor == NULL || p->m == 1);
+  return reformer_device_is_wide (run->device) && p->u.tensor == NULL && p->m > REFORMER_FEW_ROWS;
 }
 
 void

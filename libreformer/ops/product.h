@@ -6,6 +6,9 @@
 
 G_BEGIN_DECLS
 
+/* Products of so many rows take weights as they are: packing them would take longer than the product. */
+#define REFORMER_FEW_ROWS 4
+
 /* What else a product of rows does before it stores a result, so that it takes no pass of its own:
  *   forward    y = / += / -= activation (dropout (x w + bias))
  *   backward   y = x w * the slope of activation (dropout (before))
@@ -35,7 +38,7 @@ typedef struct
   ReformerSpan    w;
   int             ldw;
   gboolean        transpose;
-  ReformerTensor *packed; /* from reformer_product_pack() of the same w, n, k, ldw, transpose; NULL: packed for this call where the dialect wants it */
+  ReformerTensor *packed; /* from reformer_product_pack() of the same w, n, k, ldw, transpose; NULL: packed for this call where dialect and rows want it */
   ReformerSpan    bias;   /* [n]; no tensor: none */
   ReformerSpan    y;
   int             ldy;

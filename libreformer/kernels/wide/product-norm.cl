@@ -4,8 +4,6 @@
 //
 // X is [x1, x2], `parts` (1 or 2) arrays of `width` columns side by side, k = parts * width.
 
-ROW_SUMS (row_sums_local, __local)
-
 #ifndef NORM_ROWS
 #define NORM_ROWS (4 * MR) // normalised rows that local memory holds at a time, a multiple of MR; the host knows how many fit
 #endif
@@ -106,35 +104,5 @@ product_rows_norm (TICKETS, NORM_ARGUMENTS, SPAN (const float, packed), SPAN (co
                   }
             }
         }
-    }
-}
-
-// One row, as product_row; where `keep` is not 0 the normalised row goes to u.
-GROUP
-product_row_norm (NORM_ARGUMENTS, SPAN (float, u), int keep, SPAN (const float, packed), SPAN (const float, bias), SPAN (float, y), int n,
-                  int k, int store, int biased EPILOGUE_ARGUMENTS)
-{
-  BEGIN (float, u);
-  BEGIN (const float, packed);
-  BEGIN (const float, bias);
-  BEGIN (float, y);
-  __local float a[LDA];
-  const int panels = (n + NR - 1) / NR, p = get_global_id (0) * 4;
-  BEGIN_NORM
-  BEGIN_EPILOGUE
-  TOTALS (8 * VW)
-  const Row row = norm_row (&norm, 0);
-
-  for (int l0 = 0; l0 < k; l0 += KC)
-    {
-      const int kc = min (KC, k - l0), ends = l0 + kc == k;
-      float t[8 * VW];
-
-      copy_normalised (&norm, &row, 0, l0, kc, a);
-      if (keep && p == 0)
-        for (int l = 0; l < kc; l++)
-          u[l0 + l] = a[l];
-      row_sums_local (a, packed, l0, kc, k, p, panels - 1, t);
-      PUT_STRIP (0, 8, 0, p * NR, n)
     }
 }

@@ -250,66 +250,7 @@ next_store (int store)
 #define PUT_STRIP(at, count, i, j, ldy) put_strip (t + (at), count, y + (size_t) (i) * ldy + j, bias + j, n - (j), l0 ? next_store (store) : store, biased && ends);
 #endif
 
-// One row: the sums of steps l0 to l0 + kc of four panels from p on, for enough independent chains; x begins with the first step.
-#define ROW_SUMS(NAME, SPACE)                                                                                           \
-INLINE void                                                                                                             \
-NAME (SPACE const float *x, __global const float *packed, int l0, int kc, int k, int p, int last, float *t)             \
-{                                                                                                                       \
-  __global const float *b0 = packed + (size_t) p * k * NR + (size_t) l0 * NR;                                           \
-  __global const float *b1 = packed + (size_t) min (p + 1, last) * k * NR + (size_t) l0 * NR;                           \
-  __global const float *b2 = packed + (size_t) min (p + 2, last) * k * NR + (size_t) l0 * NR;                           \
-  __global const float *b3 = packed + (size_t) min (p + 3, last) * k * NR + (size_t) l0 * NR;                           \
-  vec c0 = 0.0f, c1 = 0.0f, c2 = 0.0f, c3 = 0.0f, c4 = 0.0f, c5 = 0.0f, c6 = 0.0f, c7 = 0.0f;                           \
-                                                                                                                        \
-  for (int l = 0; l < kc; l++)                                                                                          \
-    {                                                                                                                   \
-      const vec v = (vec) (x[l]);                                                                                       \
-                                                                                                                        \
-      c0 = MADD (v, LOAD (b0 + l * NR), c0);                                                                            \
-      c1 = MADD (v, LOAD (b0 + l * NR + VW), c1);                                                                       \
-      c2 = MADD (v, LOAD (b1 + l * NR), c2);                                                                            \
-      c3 = MADD (v, LOAD (b1 + l * NR + VW), c3);                                                                       \
-      c4 = MADD (v, LOAD (b2 + l * NR), c4);                                                                            \
-      c5 = MADD (v, LOAD (b2 + l * NR + VW), c5);                                                                       \
-      c6 = MADD (v, LOAD (b3 + l * NR), c6);                                                                            \
-      c7 = MADD (v, LOAD (b3 + l * NR + VW), c7);                                                                       \
-    }                                                                                                                   \
-  STORE_PRIVATE (t, c0);                                                                                                \
-  STORE_PRIVATE (t + VW, c1);                                                                                           \
-  STORE_PRIVATE (t + 2 * VW, c2);                                                                                       \
-  STORE_PRIVATE (t + 3 * VW, c3);                                                                                       \
-  STORE_PRIVATE (t + 4 * VW, c4);                                                                                       \
-  STORE_PRIVATE (t + 5 * VW, c5);                                                                                       \
-  STORE_PRIVATE (t + 6 * VW, c6);                                                                                       \
-  STORE_PRIVATE (t + 7 * VW, c7);                                                                                       \
-}
-
-ROW_SUMS (row_sums_global, __global)
-
-// One row: y = x P. Groups: ceil (panels / 4).
-GROUP
-product_row (SPAN (const float, x), SPAN (const float, packed), SPAN (const float, bias), SPAN (float, y), int n, int k, int store,
-             int biased EPILOGUE_ARGUMENTS)
-{
-  BEGIN (const float, x);
-  BEGIN (const float, packed);
-  BEGIN (const float, bias);
-  BEGIN (float, y);
-  const int panels = (n + NR - 1) / NR, p = get_global_id (0) * 4;
-  BEGIN_EPILOGUE
-  TOTALS (8 * VW)
-
-  for (int l0 = 0; l0 < k; l0 += KC)
-    {
-      const int kc = min (KC, k - l0), ends = l0 + kc == k;
-      float t[8 * VW];
-
-      row_sums_global (x + l0, packed, l0, kc, k, p, panels - 1, t);
-      PUT_STRIP (0, 8, 0, p * NR, n)
-    }
-}
-
-#define FEW 4 // rows at most of the two kernels below
+#define FEW 4 // rows at most of the two kernels below, REFORMER_FEW_ROWS
 
 // Few rows with W[n,k] as it is: blocks of VW x VW are transposed on their way. Groups: ceil (n / VW).
 GROUP

@@ -2,7 +2,7 @@
 
 // Matrix products in single precision on CPU devices: a work-group is one work-item and computes a whole tile.
 //
-//   product-rows.cl     Y[m,n]  = X[m,k] W[n,k]^T + bias   product_pack_transposed (W), then product_rows or, for one row, product_row
+//   product-rows.cl     Y[m,n]  = X[m,k] W[n,k]^T + bias   product_pack_transposed (W), then product_rows
 //                       Y[m,n]  = X[m,k] W[k,n] + bias     product_pack (W), then the same
 //                       both for few rows without packing  product_few_transposed, product_few
 //   product-tokens.cl   G[m,n] += Y[t,m]^T X[t,n]          product_tokens, and product_join where blocks were computed side by side
