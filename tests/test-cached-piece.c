@@ -34,15 +34,15 @@ typedef struct
 static const Case cases[] = {
   { "full", FULL, 32, 2, 16, 0, 0, 0, { 0 }, FALSE, FALSE, 1, 40, 39, 1, 64 },
   { "full, nothing cached, rows and tokens", FULL, 24, 3, 20, 0, 0, 0, { 0 }, FALSE, FALSE, 2, 41, 0, 3, 41 },
-  { "full, biases, norm last", FULL, 24, 2, 8, 0, 0, 0, { 0 }, TRUE, TRUE, 2, 37, 30, 2, 50 },
+  { "full, biases, norm last", FULL, 24, 2, 16, 0, 0, 0, { 0 }, TRUE, TRUE, 2, 37, 30, 2, 50 },
   { "local", LOCAL, 32, 2, 16, 8, 1, 0, { 0 }, FALSE, FALSE, 2, 40, 39, 1, 64 },
-  { "local, begin of a chunk", LOCAL, 16, 1, 33, 4, 2, 0, { 0 }, FALSE, FALSE, 1, 41, 20, 1, 41 },
-  { "local, no chunk before", LOCAL, 16, 2, 8, 16, 0, 0, { 0 }, FALSE, FALSE, 1, 48, 40, 6, 48 },
-  { "local, tokens of two chunks", LOCAL, 16, 2, 8, 4, 1, 0, { 0 }, TRUE, FALSE, 2, 44, 43, 5, 60 },
-  { "a chunk longer than the text", LOCAL, 16, 2, 8, 64, 1, 0, { 0 }, FALSE, FALSE, 2, 40, 35, 2, 60 },
+  { "local, begin of a chunk", LOCAL, 16, 1, 20, 4, 2, 0, { 0 }, FALSE, FALSE, 1, 41, 20, 1, 41 },
+  { "local, no chunk before", LOCAL, 16, 2, 16, 16, 0, 0, { 0 }, FALSE, FALSE, 1, 48, 40, 6, 48 },
+  { "local, tokens of two chunks", LOCAL, 16, 2, 16, 4, 1, 0, { 0 }, TRUE, FALSE, 2, 44, 43, 5, 60 },
+  { "a chunk longer than the text", LOCAL, 16, 2, 16, 64, 1, 0, { 0 }, FALSE, FALSE, 2, 40, 35, 2, 60 },
   { "window", WINDOW, 32, 2, 16, 0, 0, 8, { 0 }, FALSE, FALSE, 2, 40, 39, 1, 64 },
-  { "window, heads that look at different distances", WINDOW, 24, 3, 8, 0, 0, 6, { 2, 2, 5 }, FALSE, FALSE, 2, 43, 30, 4, 43 },
-  { "a window longer than the text", WINDOW, 16, 2, 8, 0, 0, 100, { 1, 7 }, TRUE, TRUE, 1, 40, 0, 1, 40 },
+  { "window, heads that look at different distances", WINDOW, 24, 3, 16, 0, 0, 6, { 2, 2, 5 }, FALSE, FALSE, 2, 43, 30, 4, 43 },
+  { "a window longer than the text", WINDOW, 16, 2, 16, 0, 0, 100, { 1, 7 }, TRUE, TRUE, 1, 40, 0, 1, 40 },
 };
 
 static ReformerAttention *

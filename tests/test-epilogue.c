@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-/* Epilogues of products, beside the product and the passes that test-product and test-activation hold against double precision. */
+/* Epilogues of products, beside the product and the passes that test-product and test-activation hold against double precision. Three activations: each is a program of its own, which takes
+ * its compiler long. */
 
 static ReformerDevice *device;
 
@@ -170,7 +171,7 @@ test_tiny (void)
   static const Case cases[] = {
     { 5, 12, 6, TRUE, TRUE, REFORMER_ACTIVATION_RELU, 0.25f, 1024, 3 },
     { 3, 9, 260, FALSE, FALSE, REFORMER_ACTIVATION_LINEAR, 0.5f, 0, 2 },
-    { 1, 20, 4, TRUE, FALSE, REFORMER_ACTIVATION_GELU, 0.25f, 2048, 700 },
+    { 1, 20, 4, TRUE, FALSE, REFORMER_ACTIVATION_LINEAR, 0.25f, 2048, 700 },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -185,31 +186,18 @@ test_shapes (void)
   for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
     for (int variant = 0; variant < 4; variant++)
       {
-        const Case c = { shapes[i][0], shapes[i][1], shapes[i][2], variant & 1, variant >= 2, variant & 1 ? REFORMER_ACTIVATION_GELU : REFORMER_ACTIVATION_RELU,
+        const Case c = { shapes[i][0], shapes[i][1], shapes[i][2], variant & 1, variant >= 2, variant & 1 ? REFORMER_ACTIVATION_LAPLACE : REFORMER_ACTIVATION_RELU,
                          variant == 1 || variant == 2 ? 0.3f : 0.0f, variant == 2 ? 1024 : 0, variant == 0 ? 5000 : 700 };
 
         check (&c);
       }
 }
 
-static void
-test_activations (void)
-{
-  static const ReformerActivation activations[] = { REFORMER_ACTIVATION_SILU, REFORMER_ACTIVATION_GELU_10, REFORMER_ACTIVATION_LAPLACE };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (activations); i++)
-    {
-      const Case c = { 14, 35, 40, TRUE, TRUE, activations[i], i & 1 ? 0.1f : 0.0f, 1024, 10 };
-
-      check (&c);
-    }
-}
-
 /* The bits of a row do not depend on how many there are in a call. */
 static void
 test_rows_alone (void)
 {
-  const Case c = { 60, 72, 300, TRUE, TRUE, REFORMER_ACTIVATION_GELU, 0.2f, 0, 25 };
+  const Case c = { 60, 72, 300, TRUE, TRUE, REFORMER_ACTIVATION_LAPLACE, 0.2f, 0, 25 };
   const ReformerRows all = { 0, 60, 25 };
   static const int counts[] = { 1, 3, 13, 43 };
   g_autoptr (ReformerTensor) whole = filled (4, c.m, c.n), pieces = filled (4, c.m, c.n);
@@ -248,7 +236,7 @@ test_rows_alone (void)
 static void
 test_clblast (void)
 {
-  static const Case cases[] = { { 1100, 20, 40, TRUE, FALSE, REFORMER_ACTIVATION_GELU, 0.25f, 1024, 700 }, { 1024, 12, 300, FALSE, FALSE, REFORMER_ACTIVATION_TANH, 0, 0, 2048 } };
+  static const Case cases[] = { { 1100, 20, 40, TRUE, FALSE, REFORMER_ACTIVATION_LAPLACE, 0.25f, 1024, 700 }, { 1024, 12, 300, FALSE, FALSE, REFORMER_ACTIVATION_RELU, 0, 0, 2048 } };
 
   if (reformer_device_is_wide (device))
     {
@@ -278,7 +266,6 @@ main (int   argc,
 
   g_test_add_func ("/epilogue/tiny", test_tiny);
   g_test_add_func ("/epilogue/rows-alone", test_rows_alone);
-  g_test_add_func ("/epilogue/activations", test_activations);
   if (!test_device_slow (device))
     {
       g_test_add_func ("/epilogue/shapes", test_shapes);

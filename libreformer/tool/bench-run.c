@@ -85,7 +85,7 @@ feed (ReformerSession  *session,
   return logits != NULL;
 }
 
-/* A session on the device that counts: the text before, and all that is timed as one piece. 0: it does not fit; -1: an error that is more than that. */
+/* A session on the device that counts: the text before, and the tokens that are timed. 0: it does not fit; -1: an error that is more than that. */
 static int
 plan_session (Bench       *self,
               BenchPoint  *point,
@@ -98,9 +98,10 @@ plan_session (Bench       *self,
   ReformerDevice *planner = reformer_model_get_device (model);
   const gint64 prompt = bench_prompt_length (self, length);
   g_autoptr (GError) local = NULL;
+  gboolean fed = feed (session, planner, self->rows, prompt, &local);
 
-  if (feed (session, planner, self->rows, prompt, &local))
-    feed (session, planner, self->rows, length - prompt, &local);
+  for (gint64 i = prompt; i < length && fed; i++)
+    fed = feed (session, planner, self->rows, 1, &local);
   *bytes = reformer_device_get_memory_peak (planner);
   if (local == NULL)
     return *bytes <= most_bytes (self);

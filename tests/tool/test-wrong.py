@@ -85,7 +85,7 @@ LINES = [
     (['train', 'new', *DATA, *TINY, '--device', 'abacus'], 1, ['"abacus"']),
     (['train', 'new', *DATA, '--memory-limit', '64K'], 1, ['limit is 65536']),
     (['train', 'new', *DATA, *TINY, '--length', '4096', '--memory-limit', '4M'], 1, ['limit is 4194304; sequences of at most ', ' tokens fit']),
-    (['train', 'new', *DATA, *TINY, '--memory-limit', '1536K'], 1, ['limit is 1572864; no length fits']),
+    (['train', 'new', *DATA, *TINY, '--memory-limit', '1500K'], 1, ['limit is 1536000; no length fits']),
     # train: folders
     (['train', 'book.txt', *DATA, *TINY], 1, ['book.txt', 'is a file, a folder is wanted']),
     (['train', 'full', *DATA, *TINY], 1, ['full', 'is not empty and not the folder of a run', 'letter.txt']),
