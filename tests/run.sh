@@ -80,7 +80,10 @@ interpret () {
 }
 {
   interpret wide tiny OCLGRIND_DATA_RACES=1 REFORMER_KERNELS=wide
-  interpret simt tiny OCLGRIND_DATA_RACES=1 REFORMER_KERNELS=simt
+  # a whole model of simt kernels takes it as long as all the others together
+  kernels="tiny --no-suite models"
+  [ $full = yes ] && kernels=tiny
+  interpret simt "$kernels" OCLGRIND_DATA_RACES=1 REFORMER_KERNELS=simt
   interpret uninitialised uninitialised OCLGRIND_UNINITIALIZED=1 REFORMER_KERNELS=simt REFORMER_LIMITS=memory=own
 } &
 . tests/sanitize.sh
