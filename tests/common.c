@@ -7,6 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static ReformerDevice *kept;
+
+/* Not at exit: by then LLVM, which PoCL loads, may have cleared what it needs. */
+int
+test_run (void)
+{
+  const int status = g_test_run ();
+
+  g_clear_object (&kept);
+  return status;
+}
+
 ReformerDevice *
 test_device (void)
 {
@@ -18,9 +30,17 @@ test_device (void)
       g_print ("1..0 # SKIP %s\n", error->message);
       exit (77);
     }
+  g_set_object (&kept, device);
   /* LLVM, which PoCL loads, catches it once and goes on: the first critical message would end nothing. */
   signal (SIGTRAP, SIG_DFL);
   return device;
+}
+
+ReformerDevice *
+test_new_device (void)
+{
+  g_clear_object (&kept);
+  return test_device ();
 }
 
 gboolean

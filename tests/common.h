@@ -9,8 +9,13 @@ G_BEGIN_DECLS
 
 /* Shared by the tests. The environment variables REFORMER_DEVICE and REFORMER_KERNELS choose what they run on. */
 
-/* The default device, a new reference. Ends the program with status 77 (skipped) and the reason where there is none. */
+/* The default device, a new reference. The program keeps it until test_run() is over, so that it builds each kernel once. Ends the program with status 77 (skipped) and the reason where
+ * there is none. */
 ReformerDevice *test_device       (void);
+/* One that nothing has used, by what the environment says now. Where somebody still holds the one before, it is that. */
+ReformerDevice *test_new_device   (void);
+/* g_test_run() for programs with a device. */
+int             test_run          (void);
 /* TRUE on devices that need thousands of times as long (oclgrind): tests then keep to tiny shapes. */
 gboolean        test_device_slow  (ReformerDevice  *device);
 

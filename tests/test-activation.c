@@ -408,7 +408,7 @@ main (int    argc,
   g_test_add_func ("/activation/dropout", test_dropout);
   if (g_test_perf ())
     g_test_add_func ("/activation/perf", test_perf);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

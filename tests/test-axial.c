@@ -329,7 +329,7 @@ main (int    argc,
   g_test_add_func ("/axial/wanted", test_wanted);
   if (g_test_perf ())
     g_test_add_func ("/axial/perf", test_perf);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

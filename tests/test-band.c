@@ -528,7 +528,7 @@ main (int   argc,
   g_test_add_func ("/band/errors", test_errors);
   if (g_test_perf ())
     g_test_add_func ("/band/perf", test_perf);
-  result = g_test_run ();
+  result = test_run ();
   g_object_unref (device);
   return result;
 }

@@ -201,7 +201,7 @@ main (int    argc,
   g_test_add_func ("/behaviour/memory-is-known-before", test_memory_is_known);
   g_test_add_func ("/behaviour/evaluates-long-texts-in-little-memory", test_evaluation_memory);
   g_test_add_func ("/behaviour/rehashes-by-seed-and-step", test_rehash);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -409,7 +409,7 @@ main (int    argc,
   g_test_add_func ("/behaviour/buckets-are-powers-of-two", test_buckets_are_powers_of_two);
   g_test_add_func ("/behaviour/masked-keys-have-a-bucket-of-their-own", test_masked_keys_apart);
   g_test_add_func ("/behaviour/weights-can-be-seen", test_weights_can_be_seen);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -58,5 +58,5 @@ main (int    argc,
     }
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/bits/compute-units", test_units);
-  return g_test_run ();
+  return test_run ();
 }

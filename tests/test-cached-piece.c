@@ -199,7 +199,7 @@ main (int   argc,
       g_test_add_data_func (path, &cases[i], test_case);
     }
   g_test_add_func ("/cached-piece/pays", test_pays);
-  result = g_test_run ();
+  result = test_run ();
   g_object_unref (device);
   return result;
 }

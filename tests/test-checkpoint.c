@@ -382,5 +382,5 @@ main (int    argc,
       g_test_add_data_func (path, &variants[i].variant, test_variant);
     }
   g_test_add_func ("/checkpoint/rotations", test_rotations_drawn);
-  return g_test_run ();
+  return test_run ();
 }

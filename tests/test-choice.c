@@ -87,7 +87,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   device = test_device ();
   g_test_add_func ("/choice/shapes", test_shapes);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -921,7 +921,7 @@ child_profile (gboolean profiling)
   guint64 count = 0, nanoseconds = 0;
   double flops = -1, bytes = -1;
 
-  device = test_device ();
+  device = test_new_device ();
   reformer_device_set_profiling (device, profiling);
   reformer_program_add_source (device, "test-device", source);
   run.device = device;
@@ -993,7 +993,7 @@ child_no_space (void)
   g_setenv ("XDG_CACHE_HOME", folder, TRUE);
   g_unsetenv ("REFORMER_CACHE");
 
-  device = test_device ();
+  device = test_new_device ();
   reformer_program_add_source (device, "test-device", source);
   run.device = device;
   x = test_tensor (device, NULL, 1, 3);
@@ -1052,7 +1052,7 @@ main (int    argc,
 
   program_path = argv[0];
   g_test_init (&argc, &argv, NULL);
-  device = test_device ();
+  device = test_new_device ();
   reformer_program_add_source (device, "test-device", source);
 
   g_test_add_func ("/device/list", test_list);
@@ -1075,7 +1075,7 @@ main (int    argc,
   g_test_add_func ("/device/profile", test_profile);
   g_test_add_func ("/device/no-space", test_no_space);
 
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -252,7 +252,7 @@ main (int    argc,
   g_test_add_func ("/elementwise/copy-columns", test_copy_columns);
   if (g_test_perf ())
     g_test_add_func ("/elementwise/perf", test_perf);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -273,7 +273,7 @@ main (int    argc,
   g_test_add_func ("/embedding/positions", test_positions);
   if (g_test_perf ())
     g_test_add_func ("/embedding/perf", test_perf);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

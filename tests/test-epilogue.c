@@ -272,7 +272,7 @@ main (int   argc,
       g_test_add_func ("/epilogue/clblast", test_clblast);
     }
 
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

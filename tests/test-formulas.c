@@ -248,5 +248,5 @@ main (int    argc,
   g_test_add_func ("/formulas/short", test_short);
   g_test_add_func ("/formulas/masked", test_masked);
   g_test_add_func ("/formulas/training", test_training);
-  return g_test_run ();
+  return test_run ();
 }

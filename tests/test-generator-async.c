@@ -341,5 +341,5 @@ main (int    argc,
   g_test_add_func ("/generator-async/moments", test_async_moments);
   g_test_add_func ("/generator-async/dropped", test_async_dropped);
   g_test_add_func ("/generator-async/thrown-away", test_async_thrown_away);
-  return g_test_run ();
+  return test_run ();
 }

@@ -624,5 +624,5 @@ main (int    argc,
   g_test_add_func ("/generator/not-numbers", test_not_numbers);
   g_test_add_func ("/generator/tokenizers", test_tokenizers);
   g_test_add_func ("/generator/pieces", test_pieces);
-  return g_test_run ();
+  return test_run ();
 }

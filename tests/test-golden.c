@@ -201,5 +201,5 @@ main (int    argc,
       g_test_add_data_func (outputs, names[i], test_outputs);
       g_test_add_data_func (gradients, names[i], test_gradients_of);
     }
-  return g_test_run ();
+  return test_run ();
 }

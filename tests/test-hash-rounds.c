@@ -208,7 +208,7 @@ main (int    argc,
   g_test_add_func ("/hash-rounds/checkpoint", test_checkpoint);
   g_test_add_func ("/hash-rounds/rehash", test_rehash);
   g_test_add_func ("/hash-rounds/any-size-of-pieces", test_chunk_sizes);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -338,7 +338,7 @@ main (int   argc,
   g_test_add_func ("/hash/too-many-buckets", test_too_many_buckets);
   if (g_test_perf ())
     g_test_add_func ("/hash/perf", test_perf);
-  result = g_test_run ();
+  result = test_run ();
   g_object_unref (device);
   return result;
 }

@@ -680,7 +680,7 @@ main (int    argc,
   g_test_add_func ("/heads/one-label", test_one_label);
   g_test_add_func ("/heads/saved", test_saved);
   g_test_add_func ("/heads/body", test_body);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

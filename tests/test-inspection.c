@@ -587,7 +587,7 @@ main (int    argc,
   g_test_add_data_func ("/inspection/ablated", NULL, test_ablated);
   g_test_add_data_func ("/inspection/ablated-sums", GINT_TO_POINTER (TRUE), test_ablated);
   g_test_add_func ("/inspection/ablated-meanwhile", test_ablated_meanwhile);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -96,7 +96,7 @@ main (int   argc,
   g_test_add_func ("/launch/wrap", test_wrap);
   g_test_add_func ("/launch/failed", test_failed);
 
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -533,7 +533,7 @@ main (int    argc,
   g_test_add_func ("/layers/embedding/errors", test_embedding_errors);
   g_test_add_func ("/layers/embedding/start", test_embedding_start);
   g_test_add_func ("/layers/settings", test_settings);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -497,5 +497,5 @@ main (int    argc,
   g_test_add_func ("/lengths/trainer", test_trainer);
   g_test_add_func ("/lengths/global-tokens", test_global_tokens);
   g_test_add_func ("/lengths/mistakes", test_mistakes);
-  return g_test_run ();
+  return test_run ();
 }

@@ -408,5 +408,5 @@ main (int    argc,
   g_test_add_func ("/long/lsh", test_lsh);
   g_test_add_func ("/long/local", test_local);
   g_test_add_func ("/long/step", test_step);
-  return g_test_run ();
+  return test_run ();
 }

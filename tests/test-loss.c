@@ -466,7 +466,7 @@ main (int    argc,
   g_test_add_func ("/loss/pieces", test_pieces);
   if (g_test_perf ())
     g_test_add_func ("/loss/perf", test_perf);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -244,5 +244,5 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/main-loop/small", test_small);
   g_test_add_func ("/main-loop/large", test_large);
-  return g_test_run ();
+  return test_run ();
 }

@@ -646,7 +646,7 @@ main (int    argc,
   g_test_add_func ("/mistakes-calls/trainers", test_trainers);
   g_test_add_func ("/mistakes-calls/generation", test_generation);
   g_test_add_func ("/mistakes-calls/count", test_count);
-  status = g_test_run ();
+  status = test_run ();
   g_clear_object (&device);
   return status;
 }

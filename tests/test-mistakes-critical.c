@@ -90,7 +90,7 @@ main (int    argc,
   device = test_device ();
   g_test_add_func ("/mistakes-critical/wrong-object", test_wrong_object);
   g_test_add_func ("/mistakes-critical/wrong-argument", test_wrong_argument);
-  status = g_test_run ();
+  status = test_run ();
   g_clear_object (&device);
   return status;
 }

@@ -709,7 +709,7 @@ main (int    argc,
   g_test_add_func ("/mistakes-files/save", test_save);
   g_test_add_func ("/mistakes-files/cancelled", test_cancelled);
   g_test_add_func ("/mistakes-files/memory", test_memory);
-  status = g_test_run ();
+  status = test_run ();
 
   remove_all (base);
   g_free (folder);

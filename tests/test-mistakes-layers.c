@@ -479,7 +479,7 @@ main (int    argc,
   g_test_add_func ("/mistakes-layers/written", test_written);
   g_test_add_func ("/mistakes-layers/late-settings", test_late_settings);
   g_test_add_func ("/mistakes-layers/children", test_children);
-  status = g_test_run ();
+  status = test_run ();
   g_clear_object (&device);
   return status;
 }

@@ -664,7 +664,7 @@ main (int    argc,
 
   g_test_init (&argc, &argv, NULL);
   if (!g_test_subprocess () || g_getenv ("REFORMER_BUILD_OPTIONS") != NULL)
-    device = test_device ();
+    device = test_new_device ();
   g_test_add_func ("/mistakes/input", test_input);
   g_test_add_func ("/mistakes/shapes", test_shapes);
   g_test_add_func ("/mistakes/other-device", test_other_device);
@@ -675,7 +675,7 @@ main (int    argc,
   g_test_add_func ("/mistakes/closed", test_closed);
   g_test_add_func ("/mistakes/no-device", test_no_device);
   g_test_add_func ("/mistakes/bad-options", test_bad_options);
-  status = g_test_run ();
+  status = test_run ();
   g_clear_object (&device);
   return status;
 }

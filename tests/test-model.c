@@ -586,5 +586,5 @@ main (int    argc,
   g_test_add_func ("/model/failed-load-changes-nothing", test_failed_load);
   g_test_add_func ("/model/hash-seed", test_hash_seed);
   g_test_add_func ("/model/children-draw-apart", test_children_draw_apart);
-  return g_test_run ();
+  return test_run ();
 }

@@ -422,7 +422,7 @@ main (int    argc,
   g_test_add_func ("/optimizer-class/bad-values", test_bad_values);
   g_test_add_func ("/optimizer-class/foreign", test_foreign);
   g_test_add_func ("/optimizer-class/properties", test_properties);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

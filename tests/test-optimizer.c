@@ -654,7 +654,7 @@ main (int    argc,
   g_test_add_func ("/optimizer/memory", test_memory);
   if (g_test_perf ())
     g_test_add_func ("/optimizer/perf", test_perf);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

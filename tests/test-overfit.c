@@ -122,5 +122,5 @@ main (int    argc,
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     g_test_add_data_func (cases[i].path, &cases[i], test_overfit);
 
-  return g_test_run ();
+  return test_run ();
 }

@@ -723,5 +723,5 @@ main (int    argc,
   g_test_add_func ("/plan/allocation", test_allocation);
   g_test_add_func ("/plan/refused", test_refused);
   g_test_add_func ("/plan/absurd", test_absurd);
-  return g_test_run ();
+  return test_run ();
 }

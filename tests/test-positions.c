@@ -341,7 +341,7 @@ main (int    argc,
   g_test_add_func ("/positions/table/reference", test_table);
   g_test_add_func ("/positions/table/gradients", test_table_gradients);
   g_test_add_func ("/positions/table/start", test_table_start);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -136,5 +136,5 @@ main (int    argc,
   g_test_add_func ("/presets/sizes", test_sizes);
   g_test_add_func ("/presets/save", test_save);
 
-  return g_test_run ();
+  return test_run ();
 }

@@ -139,7 +139,7 @@ main (int   argc,
   g_test_add_func ("/product-norm/tiny", test_tiny);
   if (!test_device_slow (device))
     g_test_add_func ("/product-norm/shapes", test_shapes);
-  status = g_test_run ();
+  status = test_run ();
   g_clear_object (&device);
   return status;
 }

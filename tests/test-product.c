@@ -675,7 +675,7 @@ main (int   argc,
       g_test_add_func ("/product/sum", test_sum);
       g_test_add_func ("/product/perf", test_perf);
     }
-  status = g_test_run ();
+  status = test_run ();
   g_test_message ("checksum %016" G_GINT64_MODIFIER "x", checksum);
   g_clear_object (&device);
   return status;

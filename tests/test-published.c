@@ -387,5 +387,5 @@ main (int    argc,
     }
   g_test_add_func ("/published/numbers", test_numbers);
   g_test_add_func ("/published/memory", test_memory);
-  return g_test_run ();
+  return test_run ();
 }

@@ -206,7 +206,7 @@ main (int    argc,
   g_test_add_func ("/random/dropout-ends", test_dropout_ends);
   g_test_add_func ("/random/normal", test_normal);
 
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

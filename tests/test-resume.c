@@ -612,7 +612,7 @@ main (int   argc,
       g_test_add_data_func (path, &kinds[k], test_each_setting_is_needed);
     }
   g_test_add_func ("/resume/cancelled-while-hashing", test_cancelled_while_hashing);
-  status = g_test_run ();
+  status = test_run ();
   clear ();
   return status;
 }

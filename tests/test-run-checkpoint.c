@@ -695,5 +695,5 @@ main (int   argc,
   g_test_add_func ("/run-checkpoint/cancelled", test_cancelled);
   g_test_add_func ("/run-checkpoint/no-state", test_no_state);
   g_test_add_func ("/run-checkpoint/settings-at-home", test_settings_at_home);
-  return g_test_run ();
+  return test_run ();
 }

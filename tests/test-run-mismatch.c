@@ -296,5 +296,5 @@ main (int   argc,
   g_test_add_func ("/run-mismatch/foreign-tensors", test_foreign_tensors);
   g_test_add_func ("/run-mismatch/version", test_version);
   g_test_add_func ("/run-mismatch/buckets", test_buckets);
-  return g_test_run ();
+  return test_run ();
 }

@@ -798,5 +798,5 @@ main (int    argc,
   g_test_add_func ("/session/head", test_head);
   g_test_add_func ("/session/failing-piece", test_failing_piece);
   g_test_add_func ("/session/changed-stack", test_changed_stack);
-  return g_test_run ();
+  return test_run ();
 }

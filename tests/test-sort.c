@@ -94,7 +94,7 @@ main (int   argc,
         break;
       g_test_add_data_func (path, &cases[i], test_sort);
     }
-  result = g_test_run ();
+  result = test_run ();
   g_object_unref (device);
   return result;
 }

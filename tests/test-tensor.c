@@ -378,7 +378,7 @@ main (int    argc,
   g_test_add_func ("/tensor/bounds", test_bounds);
   g_test_add_func ("/tensor/freed", test_views_of_freed);
 
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -476,7 +476,7 @@ main (int    argc,
   g_test_add_func ("/threads/unref-handler", test_unref_handler);
   g_test_add_func ("/threads/unref-generator", test_unref_generator);
   g_test_add_func ("/threads/read", test_read);
-  status = g_test_run ();
+  status = test_run ();
   g_clear_object (&device);
   return status;
 }

@@ -484,5 +484,5 @@ main (int    argc,
   g_test_add_func ("/trainer-again/changed-and-saved", test_changed_and_saved);
   g_test_add_func ("/trainer-again/changed-settings", test_changed_settings);
 
-  return g_test_run ();
+  return test_run ();
 }

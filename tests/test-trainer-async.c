@@ -752,5 +752,5 @@ main (int    argc,
   g_test_add_func ("/trainer-async/unref-in-handler", test_unref_in_handler);
   g_test_add_func ("/trainer-async/last-references", test_last_references);
 
-  return g_test_run ();
+  return test_run ();
 }

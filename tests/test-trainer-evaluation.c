@@ -139,5 +139,5 @@ main (int    argc,
   g_test_add_func ("/trainer-evaluation/evaluation", test_evaluation);
   g_test_add_func ("/trainer-evaluation/patience", test_patience);
 
-  return g_test_run ();
+  return test_run ();
 }

@@ -304,7 +304,7 @@ main (int    argc,
     }
   g_test_add_func ("/trainer-heads/mistakes", test_mistakes);
   g_test_add_func ("/trainer-heads/no-target", test_no_target);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

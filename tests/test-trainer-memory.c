@@ -288,5 +288,5 @@ main (int    argc,
   g_test_add_func ("/trainer-memory/process", test_process);
   g_test_add_func ("/trainer-memory/process/subprocess/step", test_process_step);
 
-  return g_test_run ();
+  return test_run ();
 }

@@ -375,5 +375,5 @@ main (int    argc,
   g_test_add_func ("/trainer-metrics/no-target", test_no_target);
   g_test_add_func ("/trainer-metrics/no-text", test_no_text);
 
-  return g_test_run ();
+  return test_run ();
 }

@@ -499,5 +499,5 @@ main (int    argc,
   g_test_add_func ("/trainer-mistakes/rates", test_rates);
   g_test_add_func ("/trainer-mistakes/folders", test_folders);
 
-  return g_test_run ();
+  return test_run ();
 }

@@ -301,5 +301,5 @@ main (int    argc,
   g_test_add_func ("/trainer-plan/one-position", test_one_position);
   g_test_add_func ("/trainer-plan/mistakes", test_mistakes);
 
-  return g_test_run ();
+  return test_run ();
 }

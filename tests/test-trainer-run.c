@@ -337,5 +337,5 @@ main (int    argc,
   g_test_add_func ("/trainer-run/nested", test_nested);
   g_test_add_func ("/trainer-run/folder", test_folder);
 
-  return g_test_run ();
+  return test_run ();
 }

@@ -361,5 +361,5 @@ main (int    argc,
   g_test_add_func ("/trainer/lengths", test_lengths);
   g_test_add_func ("/trainer/non-finite", test_non_finite);
 
-  return g_test_run ();
+  return test_run ();
 }

@@ -462,7 +462,7 @@ main (int    argc,
 
       g_test_add_data_func (path, &forms[i].shape, test_form);
     }
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

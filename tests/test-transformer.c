@@ -529,7 +529,7 @@ main (int    argc,
   g_test_add_func ("/transformer/saved", test_saved);
   g_test_add_func ("/transformer/decoded", test_decoded);
   g_test_add_func ("/transformer/tied", test_tied);
-  status = g_test_run ();
+  status = test_run ();
   g_object_unref (device);
   return status;
 }

@@ -58,7 +58,7 @@ test_refused (void)
 {
   if (g_test_subprocess ())
     {
-      g_autoptr (ReformerDevice) device = test_device ();
+      g_autoptr (ReformerDevice) device = test_new_device ();
       const gboolean wide = reformer_device_is_wide (device);
       const char *family = wide ? "wide/product-tokens" : "simt/product";
       g_autofree char *text = NULL;
@@ -66,7 +66,7 @@ test_refused (void)
       check_product (device); /* loads the resource */
       reformer_device_close (device);
       g_clear_object (&device);
-      device = test_device ();
+      device = test_new_device ();
       text = spoil (family, wide ? "TN == 256" : "SIDE == 8");
       reformer_program_add_source (device, family, text);
       g_test_expect_message ("Reformer", G_LOG_LEVEL_WARNING, "-D*these tiles are refused*-D* is used instead");
@@ -85,7 +85,7 @@ test_none (void)
 {
   if (g_test_subprocess ())
     {
-      g_autoptr (ReformerDevice) device = test_device ();
+      g_autoptr (ReformerDevice) device = test_new_device ();
       const gboolean wide = reformer_device_is_wide (device);
       const char *family = wide ? "wide/product-tokens" : "simt/product";
       g_autoptr (ReformerTensor) x = test_tensor (device, NULL, 2, TOKENS, N), g = test_tensor (device, NULL, 2, N, N);
@@ -166,13 +166,13 @@ test_attention (void)
 {
   if (g_test_subprocess ())
     {
-      g_autoptr (ReformerDevice) device = test_device ();
+      g_autoptr (ReformerDevice) device = test_new_device ();
       g_autofree float *short_chunks = attend (device, 128, 32), *long_chunks = attend (device, 200, 100);
       g_autofree char *tiles = NULL, *chain = NULL;
 
       reformer_device_close (device);
       g_clear_object (&device);
-      device = test_device ();
+      device = test_new_device ();
       tiles = spoil ("wide/attention-backward", "KEYS == 64");
       chain = spoil ("wide/attention-chain", "SLOTS");
       reformer_program_add_source (device, "wide/attention-backward", tiles);
@@ -188,7 +188,7 @@ test_attention (void)
       return;
     }
   {
-    g_autoptr (ReformerDevice) device = test_device ();
+    g_autoptr (ReformerDevice) device = test_new_device ();
 
     if (!reformer_device_is_wide (device))
       {
@@ -235,7 +235,7 @@ test_planner (void)
 {
   if (g_test_subprocess ())
     {
-      g_autoptr (ReformerDevice) device = test_device ();
+      g_autoptr (ReformerDevice) device = test_new_device ();
       g_autoptr (ReformerDevice) before = reformer_device_new_planner (device), after = NULL;
 
       reformer_program_add_source (device, "trial", "#if ITEMS == 64\n#error these tiles are refused\n#endif\n__kernel void nothing (void) {}\n");
@@ -302,7 +302,7 @@ test_limits (void)
 
       g_setenv ("REFORMER_LIMITS", "local=40960,group=32,allocation=1048576,nothing=1", TRUE);
       g_test_expect_message ("Reformer", G_LOG_LEVEL_WARNING, "REFORMER_LIMITS: \"nothing=1\"; wanted local=BYTES*");
-      device = test_device ();
+      device = test_new_device ();
       g_assert_cmpuint (reformer_device_get_local_memory (device), <=, 40960);
       g_assert_cmpuint (reformer_device_get_max_group (device), <=, 32);
       g_assert_cmpuint (reformer_device_get_max_allocation (device), <=, 1048576);
@@ -335,5 +335,5 @@ main (int    argc,
   g_test_add_func ("/tuning/planner", test_planner);
   g_test_add_func ("/tuning/limits", test_limits);
 
-  return g_test_run ();
+  return test_run ();
 }

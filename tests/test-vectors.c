@@ -432,5 +432,5 @@ main (int    argc,
   g_test_add_func ("/vectors/forecast", test_forecast);
   g_test_add_func ("/vectors/bad-samples", test_bad_samples);
   g_test_add_func ("/vectors/mistakes", test_mistakes);
-  return g_test_run ();
+  return test_run ();
 }

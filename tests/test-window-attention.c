@@ -561,7 +561,7 @@ main (int   argc,
   g_test_add_func ("/window-attention/exact", test_exact);
   g_test_add_func ("/window-attention/keep", test_keep);
   g_test_add_func ("/window-attention/global-tokens", test_global_tokens);
-  result = g_test_run ();
+  result = test_run ();
   g_object_unref (device);
   return result;
 }
