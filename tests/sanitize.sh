@@ -9,7 +9,7 @@ compiling="device mistakes tuning"
 
 echo "== build with sanitizers"
 if [ ! -f build/sanitized/build.ninja ]; then
-  meson setup build/sanitized -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dintrospection=disabled -Dvapi=disabled -Ddocs=disabled \
+  meson setup build/sanitized -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=0 -Dc_args=-g1 -Dintrospection=disabled -Dvapi=disabled -Ddocs=disabled \
     -Dexamples=false -Dtests=true -Dtool=true > build/results/sanitized-build.txt 2>&1
 fi
 meson compile -C build/sanitized >> build/results/sanitized-build.txt 2>&1
